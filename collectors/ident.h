@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * Who a process is, beyond its numbers: executable, cgroup, unit. Read once per process and again
+ * after exec, because it costs two system calls; rules match on it.
+ */
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/macro.h"
+
+typedef struct Ident {
+        char exe[256];    /* target of /proc/PID/exe without " (deleted)"; "" unknown */
+        char cgroup[256]; /* path in the v2 hierarchy, else in v1 name=systemd, else in v1 cpu; ""
+                             unknown */
+        char unit[128]; /* innermost systemd unit named in cgroup (foo.service, session-2.scope); ""
+                           none */
+} Ident;
+
+/* Reads proc/PID/{exe,cgroup} below root_fd. Unknown parts stay empty. Returns 0, or -ESRCH where
+ * the process is gone. */
+int ident_read(int root_fd, pid_t pid, Ident *ret);
+
+/* Pure: fills cgroup and unit from the text of /proc/PID/cgroup. */
+void ident_parse_cgroup(const char *text, Ident *ret);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * One knob of the kernel behind a uniform face: probe, read, plan, apply. Values are canonical
+ * text, so that compare-and-restore is a string comparison and the ledger needs no knowledge of any
+ * knob: revert = read, compare with what we wrote, apply the old text.
+ */
+
+#include <sys/types.h>
+
+#include "policy/policy.h"
+#include "util/error.h"
+
+#define ACTUATOR_VALUE_MAX 512
+
+typedef enum ActuatorLevel { ACTUATOR_THREAD, ACTUATOR_PROCESS, ACTUATOR_MACHINE } ActuatorLevel;
+
+typedef struct ActuatorContext {
+        int root_fd;             /* proc/ and sys/ below it */
+        uint32_t default_slice;  /* ns, what sched_getattr gives a task without a slice of its own;
+                                    0: not reported */
+        const char *cgroup_name; /* our own subtree, "aikmd"; tests use another */
+        void *cgroup;            /* state of the cgroup actuator */
+} ActuatorContext;
+
+typedef struct ActuatorTarget {
+        pid_t pid;
+        pid_t tid;        /* ACTUATOR_THREAD */
+        const char *path; /* ACTUATOR_MACHINE */
+} ActuatorTarget;
+
+typedef struct Actuator {
+        const char *name;
+        const char *what; /* for status */
+        ActuatorLevel level;
+        uint32_t fields; /* TreatmentField bits that it serves */
+
+        /* 0: works; -EOPNOTSUPP: not here; -ENOTTY: there, but without effect (inert). *e says why.
+         */
+        int (*probe)(ActuatorContext *c, Error *e);
+        /* Present value as text. 0, -ESRCH (gone) or -errno. */
+        int (*read)(ActuatorContext *c, const ActuatorTarget *t, char value[ACTUATOR_VALUE_MAX]);
+        /* What old becomes under a treatment; never raises a priority. 1: ret_new set; 0: nothing
+         * to change. NULL for ACTUATOR_MACHINE. */
+        int (*plan)(ActuatorContext *c, const Treatment *t, const char *old,
+                    char ret_new[ACTUATOR_VALUE_MAX]);
+        /* Sets it. 0, -ESRCH or -errno. */
+        int (*apply)(ActuatorContext *c, const ActuatorTarget *t, const char *value);
+        /* After the last entry was put back: remove what apply created. May be NULL. */
+        void (*cleanup)(ActuatorContext *c);
+} Actuator;
+
+extern const Actuator
+        actuator_sched; /* policy, nice, slice of each thread: "other nice=0 slice=0 reset=0" */
+extern const Actuator
+        actuator_autogroup;            /* nice of the session's autogroup: "/autogroup-17 nice 0" */
+extern const Actuator actuator_ioprio; /* of each thread: "be:4" */
+extern const Actuator actuator_affinity; /* CPUs of each thread: "0-1" */
+extern const Actuator
+        actuator_cgroup; /* membership in a group of ours with cpu and io weight: "/path" */
+extern const Actuator actuator_knob; /* a file of the tunable table */
+
+/* All of them, NULL at the end. */
+extern const Actuator *const actuator_all[];
+const Actuator *actuator_find(const char *name);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * Carries decisions out, through the ledger: check identity (pidfd, start time), read, write the
+ * ledger, apply, check again; and puts back by compare-and-restore. The only place that calls
+ * Actuator.apply.
+ */
+
+#include "daemon/actuators/actuator.h"
+#include "daemon/ledger.h"
+#include "daemon/pipeline.h"
+
+typedef struct Executor Executor;
+
+/* Borrows root_fd and ledger. cgroup_name NULL: "aikmd". Probes every actuator. Returns 0 or
+ * -ENOMEM. */
+int executor_new(int root_fd, Ledger *ledger, const char *cgroup_name, Executor **ret);
+Executor *executor_free(Executor *x);
+DEFINE_CLEANUP(Executor *, executor_free);
+
+/* model: for the ledger's why. Every thread, again until no new tid appears. ret_action: ledger
+ * action, 0 where nothing was written. */
+Outcome executor_carry_out(Executor *x, const Decision *d, const char *model, uint64_t *ret_action,
+                           Error *e);
+
+/* A fork below a demoted process: the child's inherited values go to the ledger at once. */
+void executor_note_fork(Executor *x, pid_t parent, pid_t child, uint64_t child_start);
+
+typedef struct RestoreCount {
+        size_t restored, foreign, gone, failed; /* ledger entries */
+} RestoreCount;
+
+typedef enum RestoreWhat { RESTORE_ALL, RESTORE_PID, RESTORE_ACTION } RestoreWhat;
+
+/*
+ * Puts back, newest first, all active entries, those of a process, or those of an action: for each,
+ * where the value is still what we wrote, the old one is set. Descendants that inherited a value
+ * and are not in the ledger follow their ancestor. Returns 0, or -ENOENT where nothing matches.
+ */
+int executor_restore(Executor *x, RestoreWhat what, uint64_t number, RestoreCount *ret);
+
+/* How each actuator fares here: 0 works, -EOPNOTSUPP, -ENOTTY inert; text says why. */
+int executor_probe_result(const Executor *x, const Actuator *a, const char **ret_text);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * A run on disk: everything that entered the pipeline, in order, and every decision that left it.
+ * Replaying the inputs must give the same decisions bit by bit. Training takes its samples from the
+ * same files.
+ *
+ * Format: "AIKMREC1", then frames { u32 type, u32 size, u64 fnv1a64 of payload, payload },
+ * little-endian as the machine writes it. A torn last frame ends the reading with a note, not an
+ * error.
+ */
+
+#include <stdio.h>
+
+#include "daemon/pipeline.h"
+#include "util/error.h"
+
+#define RECORDING_VERSION 1
+
+typedef struct Recording Recording;
+
+/* model_digest: Model.digest. Creates the file (O_EXCL) with mode 0600. Returns 0 or -errno with *e
+ * set. */
+int recording_create(const char *path, const Policy *policy, const Model *model, pid_t self,
+                     Recording **ret, Error *e);
+Recording *recording_close(Recording *r);
+DEFINE_CLEANUP(Recording *, recording_close);
+
+/* One per pipeline entry point, called just before it. A write error is remembered and ends the
+ * recording, never the daemon: 0 or -errno. */
+int recording_write_sample(Recording *r, const Sample *s);
+int recording_write_ident(Recording *r, pid_t pid, const Ident *ident);
+int recording_write_exec(Recording *r, pid_t pid);
+int recording_write_policy(Recording *r, const Policy *policy);
+int recording_write_trial(Recording *r, pid_t root, Mode mode);
+int recording_write_rollback(Recording *r, pid_t pid);
+int recording_write_treated(Recording *r, pid_t pid, uint64_t start);
+int recording_write_decisions(Recording *r, const Decision *d, size_t n);
+int recording_write_feedback(Recording *r, const Decision *d, Outcome outcome);
+
+typedef struct ReplayResult {
+        uint64_t n_samples;
+        uint64_t n_decisions;
+        uint64_t n_different; /* decisions that did not come out as recorded */
+        bool torn;            /* the file ends in the middle of a frame */
+} ReplayResult;
+
+/* Runs a recording through a new pipeline and compares. log: a line per decision, NULL: quiet.
+ * Returns 0 or -errno with *e set. */
+int recording_replay(const char *path, Model *model, FILE *log, ReplayResult *ret, Error *e);
+
+/* Reads the samples alone, for data sets. callback returns 0 to go on, else its value is returned.
+ */
+int recording_each_sample(const char *path, int (*callback)(const Sample *s, void *userdata),
+                          void *userdata, Error *e);

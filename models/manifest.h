@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * A model's manifest: JSON beside the darknet files that names them with their sha256, and says
+ * what the rows mean (schema hash, mean and deviation of each feature), the classes, and how the
+ * model was trained and judged.
+ *
+ * {"name", "version", "description", "schema": "0x…", "classes": […], "horizon_seconds", "cfg":
+ * {"file","sha256"}, "weights": {"file","sha256"}, "features": [{"name","mean","deviation"} …],
+ * "training": {… free …}}
+ */
+
+#include "models/model.h"
+#include "util/error.h"
+
+typedef struct ManifestFile {
+        char file[128]; /* plain name in the manifest's folder */
+        char sha256[65];
+} ManifestFile;
+
+typedef struct Manifest {
+        char name[64];
+        char version[32];
+        uint64_t schema;
+        ManifestFile cfg;
+        ManifestFile weights;
+        float mean[FEATURE_COUNT];
+        float deviation[FEATURE_COUNT]; /* > 0 */
+} Manifest;
+
+/* Reads and checks a manifest, digests of the files included. path: of the manifest. Returns 0 or
+ * -errno with *e naming file and reason. */
+int manifest_load(const char *path, Manifest *ret, Error *e);
+
+/* Manifest, cfg and weights to a ready model. Returns 0 or -errno with *e set. */
+int manifest_load_model(const char *path, Model **ret, Error *e);
+
+/* sha256 of a file in hex. Returns 0 or -errno. */
+int manifest_digest_file(const char *path, char ret_hex[65]);

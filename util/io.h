@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * Whole-file reads and writes below a root directory, and strict number parsing.
+ *
+ * Every reader of /proc, /sys and /etc takes a root descriptor, so that tests and AIKM_ROOT can put
+ * a fake tree in its place. Paths are relative to it and carry no leading slash ("proc/1/stat").
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/error.h"
+
+/* Opens $AIKM_ROOT, or "/" where it is unset or empty, as an O_PATH directory. Returns the
+ * descriptor or -errno. */
+int io_root_open(void);
+
+/* Reads at most size - 1 bytes of a file and ends them with NUL. Returns the length without NUL, or
+ * -errno; -EFBIG where it does not fit. */
+ssize_t io_read_at(int dir_fd, const char *path, char *buffer, size_t size);
+
+/* Reads a whole file of at most limit bytes into new memory, NUL behind it. Returns 0, or -errno
+ * (-EFBIG above the limit). */
+int io_read_all_at(int dir_fd, const char *path, size_t limit, char **ret_data, size_t *ret_size);
+
+/* Writes text in one write(2), as sysfs wants it; never creates the file. Returns 0 or -errno. */
+int io_write_at(int dir_fd, const char *path, const char *text);
+
+/* Replaces a file atomically: temporary name, fsync, rename. Returns 0 or -errno. */
+int io_replace_at(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);
+
+/* mkdir -p. Returns 0 or -errno. */
+int io_mkdir_p(const char *path, mode_t mode);
+
+/* Strict decimal numbers: no blanks, no rest, in [min, max]. Returns 0, -EINVAL or -ERANGE. */
+int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
+int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret);
+int parse_double(const char *text, double min, double max, double *ret);
