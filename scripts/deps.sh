@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Installs what building and running (and with --test, testing) needs on Debian 12 or 13. Does nothing where all of it is there.
+set -euo pipefail
+
+# Needed to build and run.
+build=(gcc clang llvm bpftool meson ninja-build pkg-config scdoc
+    libbpf-dev libelf-dev libsystemd-dev libcgroup-dev libjson-c-dev libmd-dev libncurses-dev libcmocka-dev
+    dbus dbus-bin procps)
+# Wanted, but a release may lack it: the trainer is then not built.
+optional=(darknet)
+# Needed by the tests and benchmarks alone.
+test=(clang-format clang-tidy cppcheck valgrind mandoc util-linux iproute2 rt-tests stress-ng xz-utils python3-minimal)
+
+want=("${build[@]}" "${optional[@]}")
+[ "${1:-}" != --test ] || want+=("${test[@]}")
+
+missing=()
+for package in "${want[@]}"; do
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+    echo "deps.sh: to install ${missing[*]}, run this as root" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+echo "Installing: ${missing[*]}" >&2
+apt-get -qq update
+for package in "${optional[@]}"; do
+    if [ -z "$(apt-cache madison "$package" 2>/dev/null)" ]; then
+        echo "deps.sh: this release has no package $package; going on without it" >&2
+        kept=()
+        for m in "${missing[@]}"; do [ "$m" = "$package" ] || kept+=("$m"); done
+        missing=("${kept[@]}")
+    fi
+done
+[ ${#missing[@]} -eq 0 ] || apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
