@@ -123,7 +123,18 @@ void sample_clear(Sample *s);
 /* Makes room for one more process and returns it zeroed; NULL: out of memory. */
 ProcSample *sample_add(Sample *s);
 
-/* Orders by pid and folds entries of one pid together (threads into their group). */
+/*
+ * Orders by pid and folds entries of one pid together. A source that walks threads adds one entry a
+ * thread with pid = thread group id and n_threads = 1 (0 for a dead leader); the leader's entry,
+ * and only it, has comm set. Of the folded entry
+ *   - identity (ppid, sid, uid, start, comm, nice, sched_policy, group_*, cgroup_id, kthread,
+ *     has_tty) and the valid bits of it are the leader's, or where no entry has comm, those of the
+ *     one that started first;
+ *   - counters, n_threads, in_iowait and util_avg are sums, and known only where known of each;
+ *   - cpus_allowed and has_rt are unions, rss_bytes (one mm for all) is the maximum;
+ *   - zombie holds where it holds for each.
+ * No order of adding changes the outcome.
+ */
 void sample_sort(Sample *s);
 
 /* Binary search by pid in a sorted sample; NULL where it is not there. */

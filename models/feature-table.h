@@ -30,55 +30,68 @@ enum {
                 FEATURE_HISTORY_COUNT,
 };
 
-/* X(identifier, unit, transform, needs): "s/s" is seconds of it per second of wall time. */
-#define AIKM_FEATURES(X)                                               \
-        /* this interval */                                            \
-        X(CPU, "s/s", NONE, SAMPLE_EXEC)                               \
-        X(DELAY, "s/s", NONE, SAMPLE_DELAY)                            \
-        X(SLICES, "1/s", LOG1P, SAMPLE_DELAY)                          \
-        X(BURST, "us", LOG1P, SAMPLE_EXEC | SAMPLE_DELAY)              \
-        X(WAIT, "us", LOG1P, SAMPLE_DELAY)                             \
-        X(VOLUNTARY, "1/s", LOG1P, SAMPLE_SWITCHES)                    \
-        X(INVOLUNTARY, "1/s", LOG1P, SAMPLE_SWITCHES)                  \
-        X(VOLUNTARY_BURST, "us", LOG1P, SAMPLE_EXEC | SAMPLE_SWITCHES) \
-        X(MIN_FLT, "1/s", LOG1P, SAMPLE_FAULTS)                        \
-        X(MAJ_FLT, "1/s", LOG1P, SAMPLE_FAULTS)                        \
-        X(RCHAR, "B/s", LOG1P, SAMPLE_CHARS)                           \
-        X(WCHAR, "B/s", LOG1P, SAMPLE_CHARS)                           \
-        X(SYSCR, "1/s", LOG1P, SAMPLE_CHARS)                           \
-        X(SYSCW, "1/s", LOG1P, SAMPLE_CHARS)                           \
-        X(BYTES_PER_CALL, "B", LOG1P, SAMPLE_CHARS)                    \
-        X(READ, "B/s", LOG1P, SAMPLE_BLOCK)                            \
-        X(WRITE, "B/s", LOG1P, SAMPLE_BLOCK)                           \
-        X(MIGRATIONS, "1/s", LOG1P, SAMPLE_MIGRATIONS)                 \
-        X(RSS, "B", LOG1P, SAMPLE_RSS)                                 \
-        X(RSS_GROWTH, "B/s", LOG1P, SAMPLE_RSS)                        \
-        X(UTIL, "1", NONE, SAMPLE_UTIL)                                \
-        X(IOWAIT, "threads", LOG1P, SAMPLE_IOWAIT)                     \
-        /* the change against the fast history */                      \
-        X(CPU_CHANGE, "s/s", NONE, SAMPLE_EXEC)                        \
-        X(VOLUNTARY_CHANGE, "log ratio", NONE, SAMPLE_SWITCHES)        \
-        /* histories */                                                \
-        X(CPU_FAST, "s/s", NONE, SAMPLE_EXEC)                          \
-        X(CPU_SLOW, "s/s", NONE, SAMPLE_EXEC)                          \
-        X(DELAY_FAST, "s/s", NONE, SAMPLE_DELAY)                       \
-        X(DELAY_SLOW, "s/s", NONE, SAMPLE_DELAY)                       \
-        X(SLICES_FAST, "1/s", LOG1P, SAMPLE_DELAY)                     \
-        X(SLICES_SLOW, "1/s", LOG1P, SAMPLE_DELAY)                     \
-        X(BURST_FAST, "us", LOG1P, SAMPLE_EXEC | SAMPLE_DELAY)         \
-        X(BURST_SLOW, "us", LOG1P, SAMPLE_EXEC | SAMPLE_DELAY)         \
-        X(VOLUNTARY_FAST, "1/s", LOG1P, SAMPLE_SWITCHES)               \
-        X(VOLUNTARY_SLOW, "1/s", LOG1P, SAMPLE_SWITCHES)               \
-        X(INVOLUNTARY_FAST, "1/s", LOG1P, SAMPLE_SWITCHES)             \
-        X(FAULTS_FAST, "1/s", LOG1P, SAMPLE_FAULTS)                    \
-        X(FAULTS_SLOW, "1/s", LOG1P, SAMPLE_FAULTS)                    \
-        X(CHARS_FAST, "B/s", LOG1P, SAMPLE_CHARS)                      \
-        X(CHARS_SLOW, "B/s", LOG1P, SAMPLE_CHARS)                      \
-        X(SYSCALLS_FAST, "1/s", LOG1P, SAMPLE_CHARS)                   \
-        X(BLOCK_FAST, "B/s", LOG1P, SAMPLE_BLOCK)                      \
-        X(BLOCK_SLOW, "B/s", LOG1P, SAMPLE_BLOCK)                      \
-        X(IOWAIT_FAST, "threads", LOG1P, SAMPLE_IOWAIT)                \
-        /* the process */                                              \
-        X(THREADS, "threads", LOG1P, 0)                                \
-        X(HAS_TTY, "bool", FLAG, SAMPLE_TTY)                           \
-        X(AGE, "s", LOG1P, 0)
+/*
+ * X(identifier, name, unit, transform, needs): "s/s" is seconds of it per second of wall time.
+ *
+ * BURST is CPU time per time slice, WAIT run delay per time slice, VOLUNTARY_BURST CPU time per
+ * voluntary switch: how long it works until it waits for something by itself. Ratios of histories
+ * divide by at least one event per time constant. VOLUNTARY_SHARE is voluntary per all switches
+ * over the fast history, 0 where it did not switch. UTIL is 1 for one CPU.
+ */
+#define AIKM_FEATURES(X)                                                                  \
+        /* this interval */                                                               \
+        X(CPU, "cpu", "s/s", NONE, SAMPLE_EXEC)                                           \
+        X(DELAY, "delay", "s/s", NONE, SAMPLE_DELAY)                                      \
+        X(SLICES, "slices", "1/s", LOG1P, SAMPLE_DELAY)                                   \
+        X(BURST, "burst", "us", LOG1P, SAMPLE_EXEC | SAMPLE_DELAY)                        \
+        X(WAIT, "wait", "us", LOG1P, SAMPLE_DELAY)                                        \
+        X(VOLUNTARY, "voluntary", "1/s", LOG1P, SAMPLE_SWITCHES)                          \
+        X(INVOLUNTARY, "involuntary", "1/s", LOG1P, SAMPLE_SWITCHES)                      \
+        X(VOLUNTARY_BURST, "voluntary_burst", "us", LOG1P, SAMPLE_EXEC | SAMPLE_SWITCHES) \
+        X(MIN_FLT, "min_flt", "1/s", LOG1P, SAMPLE_FAULTS)                                \
+        X(MAJ_FLT, "maj_flt", "1/s", LOG1P, SAMPLE_FAULTS)                                \
+        X(RCHAR, "rchar", "B/s", LOG1P, SAMPLE_CHARS)                                     \
+        X(WCHAR, "wchar", "B/s", LOG1P, SAMPLE_CHARS)                                     \
+        X(SYSCR, "syscr", "1/s", LOG1P, SAMPLE_CHARS)                                     \
+        X(SYSCW, "syscw", "1/s", LOG1P, SAMPLE_CHARS)                                     \
+        X(BYTES_PER_CALL, "bytes_per_call", "B", LOG1P, SAMPLE_CHARS)                     \
+        X(READ, "read", "B/s", LOG1P, SAMPLE_BLOCK)                                       \
+        X(WRITE, "write", "B/s", LOG1P, SAMPLE_BLOCK)                                     \
+        X(MIGRATIONS, "migrations", "1/s", LOG1P, SAMPLE_MIGRATIONS)                      \
+        X(RSS, "rss", "B", LOG1P, SAMPLE_RSS)                                             \
+        X(RSS_GROWTH, "rss_growth", "B/s", LOG1P, SAMPLE_RSS)                             \
+        X(UTIL, "util", "1", NONE, SAMPLE_UTIL)                                           \
+        X(IOWAIT, "iowait", "threads", LOG1P, SAMPLE_IOWAIT)                              \
+        /* the change against the fast history */                                         \
+        X(CPU_CHANGE, "cpu_change", "s/s", NONE, SAMPLE_EXEC)                             \
+        X(VOLUNTARY_CHANGE, "voluntary_change", "log ratio", NONE, SAMPLE_SWITCHES)       \
+        /* histories */                                                                   \
+        X(CPU_FAST, "cpu_fast", "s/s", NONE, SAMPLE_EXEC)                                 \
+        X(CPU_SLOW, "cpu_slow", "s/s", NONE, SAMPLE_EXEC)                                 \
+        X(DELAY_FAST, "delay_fast", "s/s", NONE, SAMPLE_DELAY)                            \
+        X(DELAY_SLOW, "delay_slow", "s/s", NONE, SAMPLE_DELAY)                            \
+        X(SLICES_FAST, "slices_fast", "1/s", LOG1P, SAMPLE_DELAY)                         \
+        X(SLICES_SLOW, "slices_slow", "1/s", LOG1P, SAMPLE_DELAY)                         \
+        X(BURST_FAST, "burst_fast", "us", LOG1P, SAMPLE_EXEC | SAMPLE_DELAY)              \
+        X(BURST_SLOW, "burst_slow", "us", LOG1P, SAMPLE_EXEC | SAMPLE_DELAY)              \
+        X(VOLUNTARY_FAST, "voluntary_fast", "1/s", LOG1P, SAMPLE_SWITCHES)                \
+        X(VOLUNTARY_SLOW, "voluntary_slow", "1/s", LOG1P, SAMPLE_SWITCHES)                \
+        X(INVOLUNTARY_FAST, "involuntary_fast", "1/s", LOG1P, SAMPLE_SWITCHES)            \
+        X(VOLUNTARY_SHARE, "voluntary_share", "1", NONE, SAMPLE_SWITCHES)                 \
+        X(VOLUNTARY_BURST_FAST, "voluntary_burst_fast", "us", LOG1P,                      \
+          SAMPLE_EXEC | SAMPLE_SWITCHES)                                                  \
+        X(VOLUNTARY_BURST_SLOW, "voluntary_burst_slow", "us", LOG1P,                      \
+          SAMPLE_EXEC | SAMPLE_SWITCHES)                                                  \
+        X(MIN_FLT_FAST, "min_flt_fast", "1/s", LOG1P, SAMPLE_FAULTS)                      \
+        X(MIN_FLT_SLOW, "min_flt_slow", "1/s", LOG1P, SAMPLE_FAULTS)                      \
+        X(MAJ_FLT_FAST, "maj_flt_fast", "1/s", LOG1P, SAMPLE_FAULTS)                      \
+        X(CHARS_FAST, "chars_fast", "B/s", LOG1P, SAMPLE_CHARS)                           \
+        X(CHARS_SLOW, "chars_slow", "B/s", LOG1P, SAMPLE_CHARS)                           \
+        X(SYSCALLS_FAST, "syscalls_fast", "1/s", LOG1P, SAMPLE_CHARS)                     \
+        X(BLOCK_FAST, "block_fast", "B/s", LOG1P, SAMPLE_BLOCK)                           \
+        X(BLOCK_SLOW, "block_slow", "B/s", LOG1P, SAMPLE_BLOCK)                           \
+        X(IOWAIT_FAST, "iowait_fast", "threads", LOG1P, SAMPLE_IOWAIT)                    \
+        X(IOWAIT_SLOW, "iowait_slow", "threads", LOG1P, SAMPLE_IOWAIT)                    \
+        /* the process */                                                                 \
+        X(THREADS, "threads", "threads", LOG1P, 0)                                        \
+        X(HAS_TTY, "has_tty", "bool", FLAG, SAMPLE_TTY)

@@ -23,11 +23,11 @@ typedef enum FeatureTransform {
         TRANSFORM_FLAG,  /* 0 or 1 */
 } FeatureTransform;
 
-/* The table: X(identifier, unit, transform, SampleField bits that it needs). */
+/* The table: X(identifier, name, unit, transform, SampleField bits that it needs). */
 #include "models/feature-table.h"
 
 typedef enum Feature {
-#define X(id, unit, transform, needs) FEATURE_##id,
+#define X(id, name, unit, transform, needs) FEATURE_##id,
         AIKM_FEATURES(X)
 #undef X
                 FEATURE_COUNT,
@@ -47,23 +47,28 @@ uint64_t feature_schema_hash(void);
 
 /*
  * Two exponentially weighted histories (time constants 5 s and 30 s) of the raw rates, per process.
- * Zeroed: no history yet; the first interval seeds both.
+ * Zeroed: no history yet; the first interval of which a rate is known seeds both.
  */
 typedef struct FeatureHistory {
-        uint32_t n_intervals;              /* intervals folded in, saturating */
+        uint32_t n_intervals; /* intervals folded in, saturating */
+        uint32_t seeded;      /* bit per FEATURE_HISTORY_*: has had its first known interval */
         float fast[FEATURE_HISTORY_COUNT]; /* ~5 s */
         float slow[FEATURE_HISTORY_COUNT]; /* ~30 s */
 } FeatureHistory;
 
 /*
  * now, prev: two samples of the same process (same pid and start), prev NULL for a process first
- * seen now. dt: µs between them, > 0. history is advanced by this interval. row: FEATURE_COUNT
- * values after transform, all finite; a feature whose source is unknown is 0. Counters that ran
- * backwards (a dead thread's share) count as no change.
+ * seen now (row then holds what one sample shows, and history is left alone). dt: µs between them,
+ * > 0. history is advanced by this interval. row: FEATURE_COUNT values after transform, all finite
+ * whatever the counters do. Where a source is unknown in either sample its features are 0 and its
+ * histories are left alone; levels (RSS, UTIL, IOWAIT, THREADS, HAS_TTY) ask the later sample only.
+ * Counters that ran backwards (a dead thread's share) count as no change.
  */
 void feature_compute(const ProcSample *now, const ProcSample *prev, FeatureHistory *history,
                      usec_t dt, float *row);
 
 /* Whether nothing the features are made of moved between the two samples: the process slept
- * throughout. */
+ * throughout. False where neither CPU time nor switches are known, or where prev is NULL. A task
+ * that is runnable but was never given a CPU looks the same: the kernel books its run delay when it
+ * runs. */
 bool feature_is_asleep(const ProcSample *now, const ProcSample *prev);
