@@ -39,6 +39,7 @@ typedef struct LedgerEntry {
         pid_t pid;         /* 0: machine-wide */
         pid_t tid;         /* 0: the whole process */
         uint64_t start;    /* the process's start, clock ticks */
+        uint64_t since;    /* when it was written, on the clock of start: what it forked later */
         char comm[16];
         char *path; /* knob or cgroup below the root; NULL: none */
         char *old_value;
@@ -55,21 +56,23 @@ typedef struct LedgerReport {
 } LedgerReport;
 
 /* dir_fd: runtime directory (borrowed). boot_id: text of /proc/sys/kernel/random/boot_id. Reads
- * what is there. Returns 0 or -errno with *e set. */
+ * what is there and holds the writer's lock until ledger_close(). Returns 0, -EBUSY where another
+ * process holds it, or -errno with *e set. */
 int ledger_open(int dir_fd, const char *boot_id, Ledger **ret, LedgerReport *ret_report, Error *e);
 Ledger *ledger_close(Ledger *l);
 DEFINE_CLEANUP(Ledger *, ledger_close);
 
 uint64_t ledger_new_action(Ledger *l);
 
-/* Writes entries (id, at and state are filled in) with one write(2), before the changes. Strings
- * are copied. Returns 0 or -errno: then do not change anything. */
+/* Writes entries (id, at, since and state are filled in) with one write(2), before the changes.
+ * Strings may hold any bytes and are copied; an action of 0 becomes a new one for each call.
+ * Returns 0 or -errno: then nothing is recorded, so do not change anything. */
 int ledger_begin(Ledger *l, LedgerEntry *entries, size_t n);
 
 /* Notes what became of an entry. Returns 0 or -errno; the state in memory is set in any case. */
 int ledger_end(Ledger *l, uint64_t id, LedgerState state);
 
-/* Entries still active, oldest first, then (all = true) the latest ended ones, at most 256.
- * Pointers are valid until the next write. */
+/* Entries still active, oldest first, then (all = true) the latest ended ones, at most 256, in the
+ * order in which they ended. Pointers are valid until the next write. */
 size_t ledger_count(const Ledger *l, bool all);
 const LedgerEntry *ledger_get(const Ledger *l, size_t index, bool all);
