@@ -7,6 +7,7 @@
  * Pure.
  */
 
+#include "policy/contention.h"
 #include "policy/policy.h"
 #include "policy/verdict.h"
 
@@ -24,12 +25,9 @@ typedef struct GuardInput {
         bool in_scope;
         bool is_self;
         bool hands_off;
-        /* Contention as this process meets it */
-        bool contended; /* some protected process waits for a resource that this one takes */
-        bool competes_within_group; /* a victim is in its scheduling group */
-        bool competes_across_groups;
-        bool group_holds_protected; /* its scheduling group also holds protected processes */
-        bool shares_cpus;
+        bool dormant;
+        /* Contention as this process meets it, see contention_meet() */
+        ContentionMeeting meeting;
 } GuardInput;
 
 /*
@@ -38,3 +36,13 @@ typedef struct GuardInput {
  * is the order of verdict precedence, and documented in guard.c.
  */
 Verdict guard_check(const GuardInput *in, Treatment *ret_treatment);
+
+/*
+ * The checks that hold for a process at all times, treated or not: what it is, scope, exemption,
+ * mode. VERDICT_TREATED where none objects. A demotion that meets an objection is put back at once.
+ */
+Verdict guard_check_standing(const GuardInput *in);
+
+/* What policy wants for a process of that class under that rule; .set == 0: nothing. Not clamped.
+ */
+Treatment guard_wanted(const Policy *policy, const Rule *rule, LoadClass load_class);
