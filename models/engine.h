@@ -44,12 +44,13 @@ typedef struct Layer {
 
 #define ENGINE_WIDTH_MAX ((size_t)4096) /* units in a layer */
 #define ENGINE_LAYERS_MAX ((size_t)64)
-#define ENGINE_WEIGHTS_MAX ((size_t)16 * 1024 * 1024) /* floats in all */
+#define ENGINE_LANES ((size_t)8) /* outputs computed side by side; layers are padded to it */
+#define ENGINE_WEIGHTS_MAX ((size_t)16 * 1024 * 1024) /* floats in all, padding included */
 
 typedef struct Engine Engine;
 
 /* Copies (and folds) the layers' weights; each layer's inputs equal the previous one's outputs.
- * Returns 0, -EINVAL or -ENOMEM. */
+ * Returns 0, -EINVAL (also where a weight is not finite after folding) or -ENOMEM. */
 int engine_new(const Layer *layers, size_t n_layers, Engine **ret);
 Engine *engine_free(Engine *e);
 DEFINE_CLEANUP(Engine *, engine_free);
@@ -57,6 +58,6 @@ DEFINE_CLEANUP(Engine *, engine_free);
 size_t engine_inputs(const Engine *e);
 size_t engine_outputs(const Engine *e);
 
-/* in: n × inputs, out: n × outputs, both row-major. Not reentrant: one engine has one scratch
- * buffer. */
+/* in: n × inputs, out: n × outputs, both row-major. A row's result depends on that row alone, to
+ * the bit. Not reentrant: one engine has one scratch buffer. */
 void engine_run(Engine *e, const float *in, size_t n, float *out);

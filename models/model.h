@@ -49,8 +49,9 @@ LoadClass prediction_class(const Prediction *p);
  * is none. Returns 0 or -ENOMEM. */
 int rules_model_new(Model **ret);
 
-/* mean, deviation: FEATURE_COUNT each, copied. Takes over the engine (see engine.h). Returns 0 or
- * -errno. */
+/* mean, deviation: FEATURE_COUNT each, copied; finite, deviation > 0. Takes over the engine where
+ * it succeeds; inputs and outputs must be FEATURE_COUNT and _CLASS_COUNT. Returns 0, -EINVAL or
+ * -ENOMEM. Where the network's output is not finite, every class is equally probable. */
 struct Engine;
 int network_model_new(const char *name, const char *version, const char *digest, const float *mean,
                       const float *deviation, struct Engine *engine, Model **ret);
