@@ -6,12 +6,15 @@
 
 /*
  * Precedence, first objection wins:
- *   what it is        kernel-thread, init, self, vanished (zombie), unknown (scheduling not known),
- * realtime where it is       out-of-scope, exempt, unknown (not identified yet, so that rules
- * cannot be trusted), hands-off what it does      dormant, not-a-hog, low-confidence, protected who
- * waits for it  no-contention, disjoint-cpus, mixed-group, other-group what would change
- * already-low when              dwell, cool-down authority         mode-observe, mode-advise,
- * rate-limit Authority comes late so that "mode-observe" means that all else spoke for acting.
+ * 1. what it is: kernel-thread, init, self, vanished (zombie), unknown (scheduling), realtime
+ * 2. whether it runs: dormant; then nothing else needs to be found out about it
+ * 3. where it is: out-of-scope, exempt, unknown (rules cannot be trusted yet), hands-off
+ * 4. what it does: not-a-hog, low-confidence, protected
+ * 5. who waits for it: no-contention, disjoint-cpus, mixed-group, other-group
+ * 6. what would change: already-low
+ * 7. when: dwell, cool-down
+ * 8. authority: mode-observe, mode-advise, rate-limit; late, so that "mode-observe" says that all
+ *    else spoke for acting
  */
 
 Treatment guard_wanted(const Policy *policy, const Rule *rule, LoadClass load_class) {
@@ -62,8 +65,6 @@ Verdict guard_check_standing(const GuardInput *in) {
 }
 
 static Verdict check_class(const GuardInput *in, const Treatment *wanted) {
-        if (in->dormant)
-                return VERDICT_DORMANT;
         if (!wanted->set && !class_is_protected(in->load_class))
                 return VERDICT_NOT_A_HOG;
         /* The comparison is false for NaN, too. */
@@ -159,6 +160,8 @@ Verdict guard_check(const GuardInput *in, Treatment *ret_treatment) {
         Verdict v;
 
         v = check_kind(in);
+        if (v == VERDICT_TREATED && in->dormant)
+                v = VERDICT_DORMANT;
         if (v == VERDICT_TREATED)
                 v = check_place(in);
         if (v == VERDICT_TREATED && !in->ident)

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * What the pipeline remembers of each process, ordered by pid and kept in step with the samples by
+ * a merge: no hash, so that order and cost do not depend on where memory lies. Identity is pid and
+ * start.
+ */
+
+#include "models/model.h"
+#include "policy/contention.h"
+#include "policy/verdict.h"
+
+typedef struct Proc {
+        ProcSample sample; /* of the last tick */
+        Ident *ident;      /* owned; NULL: not read */
+        const Rule *rule;  /* borrowed from the policy */
+        bool rule_stale;   /* what rules look at has changed */
+
+        FeatureHistory history;
+        Load load;
+        ssize_t row; /* in the feature matrix of this tick; -1: not inferred */
+        Prediction prediction;
+        LoadClass load_class;
+        float confidence;
+        usec_t class_since;
+
+        bool born; /* first seen in this tick */
+        bool dormant;
+        bool has_run;        /* since it was first seen */
+        usec_t asleep_since; /* USEC_INFINITY: it ran in the last interval */
+
+        Verdict verdict;
+        usec_t verdict_since;
+        bool in_scope, in_trial; /* as last found out */
+        bool hands_off;
+        Verdict blocked; /* what the executor reported */
+        usec_t blocked_until;
+        usec_t released_at; /* USEC_INFINITY: never */
+
+        bool treated;
+        bool adopted;
+        pid_t through; /* treated by the autogroup nice that this process carries; 0: by itself */
+        Treatment treatment;
+        uint32_t kinds; /* bit per ContentionKind that it was treated for */
+        usec_t treated_at;
+        usec_t held_at; /* when there was last a reason for it */
+
+        pid_t victim;
+        char victim_comm[16];
+        uint32_t victim_delay; /* µs per second */
+} Proc;
+
+typedef struct ProcTable {
+        Proc **procs; /* ordered by pid */
+        pid_t *pids;  /* the same pids, close together for searching */
+        size_t n;
+        /* The other half of a merge */
+        Proc **spare_procs;
+        pid_t *spare_pids;
+        size_t n_allocated;
+} ProcTable;
+
+void proc_table_done(ProcTable *t);
+
+/*
+ * Brings the table in step with a sample that is ordered by pid: afterwards procs[i] belongs to
+ * s->procs[i]. New processes have .born set and their sample not filled in yet; those that are gone
+ * are freed. Returns 0 or -ENOMEM, and then the table is as it was.
+ */
+int proc_table_merge(ProcTable *t, const Sample *s);
+
+Proc *proc_table_find(const ProcTable *t, pid_t pid);
+
+/* The living parent; NULL where it is unknown, or where the number belongs to a younger process. */
+Proc *proc_table_parent(const ProcTable *t, const Proc *p);
+
+/* pids from the process itself upwards, at most max of them. Returns how many. */
+size_t proc_table_ancestors(const ProcTable *t, const Proc *p, pid_t *ret, size_t max);
