@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* What /proc/PID/status knows beyond stat. Pure. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/macro.h"
+
+typedef struct ProcStatus {
+        bool has_uid;
+        bool has_switches;
+        bool has_cpus;
+        uint32_t uid;           /* real */
+        uint64_t nvcsw, nivcsw; /* of this thread alone */
+        uint64_t cpus;          /* CPUs 0..63 that it may run on */
+} ProcStatus;
+
+/* What is missing or malformed stays unknown. */
+void proc_status_parse(const char *text, ProcStatus *ret);
