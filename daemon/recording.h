@@ -6,9 +6,10 @@
  * Replaying the inputs must give the same decisions bit by bit. Training takes its samples from the
  * same files.
  *
- * Format: "AIKMREC1", then frames { u32 type, u32 size, u64 fnv1a64 of payload, payload },
- * little-endian as the machine writes it. A torn last frame ends the reading with a note, not an
- * error.
+ * Format: "AIKMREC1", then frames { u32 type, u32 size, u64 fnv1a64 of type and size, u64 fnv1a64
+ * of payload, payload } (recording-format.h), little-endian as the machine writes it. A torn last
+ * frame ends the reading with a note, not an error; damage before it is an error that names the
+ * offset.
  */
 
 #include <stdio.h>
@@ -24,11 +25,17 @@ typedef struct Recording Recording;
  * set. */
 int recording_create(const char *path, const Policy *policy, const Model *model, pid_t self,
                      Recording **ret, Error *e);
+
+/* The same to a descriptor open for writing, which it takes over in any case. */
+int recording_create_fd(int fd, const Policy *policy, const Model *model, pid_t self,
+                        Recording **ret, Error *e);
 Recording *recording_close(Recording *r);
 DEFINE_CLEANUP(Recording *, recording_close);
 
-/* One per pipeline entry point, called just before it. A write error is remembered and ends the
- * recording, never the daemon: 0 or -errno. */
+/* One per pipeline entry point, called just before it; the decisions just after pipeline_decide(),
+ * each tick, also where there are none (this flushes). A write error is remembered and ends the
+ * recording, never the daemon: 0 or -errno. Nothing but a policy allocates memory. ident NULL: it
+ * could not be read. */
 int recording_write_sample(Recording *r, const Sample *s);
 int recording_write_ident(Recording *r, pid_t pid, const Ident *ident);
 int recording_write_exec(Recording *r, pid_t pid);
@@ -47,10 +54,11 @@ typedef struct ReplayResult {
 } ReplayResult;
 
 /* Runs a recording through a new pipeline and compares. log: a line per decision, NULL: quiet.
- * Returns 0 or -errno with *e set. */
+ * Returns 0 or -errno with *e set: -EPROTO another version, record size or feature table, -EXDEV
+ * another model, -EBADMSG damaged. */
 int recording_replay(const char *path, Model *model, FILE *log, ReplayResult *ret, Error *e);
 
-/* Reads the samples alone, for data sets. callback returns 0 to go on, else its value is returned.
- */
+/* Reads the samples alone, for data sets; a feature table or model other than now is fine. callback
+ * returns 0 to go on, else its value is returned. */
 int recording_each_sample(const char *path, int (*callback)(const Sample *s, void *userdata),
                           void *userdata, Error *e);

@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "daemon/config.h"
+#include "daemon/recording-format.h"
+#include "models/feature.h"
+
+/* ---- frames ---- */
+
+typedef struct Reader {
+        const char *path;
+        FILE *file;
+        uint64_t size;   /* of the file when it was opened */
+        uint64_t offset; /* of the frame in head */
+        uint64_t next;
+        FrameHead head;
+        char *payload;
+        size_t allocated;
+        char *sample; /* payload of the latest sample: the pipeline may look at it until the next */
+        size_t sample_allocated;
+        usec_t at; /* of the latest sample */
+        bool torn;
+} Reader;
+
+static void reader_done(Reader *r) {
+        if (r->file)
+                fclose(r->file);
+        free(r->payload);
+        free(r->sample);
+}
+
+_printf_(3, 4) static int reader_damaged(const Reader *r, Error *e, const char *format, ...) {
+        char text[256];
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        return error_set(e, -EBADMSG, "%s: damaged at byte %" PRIu64 ": %s", r->path, r->offset,
+                         text);
+}
+
+/* Returns 1, 0 where the file ends before, or -errno. */
+static int reader_get(Reader *r, void *data, size_t size, Error *e) {
+        if (size > r->size - r->next)
+                return 0;
+        errno = 0;
+        if (fread(data, 1, size, r->file) != size)
+                return error_set(e, errno ? -errno : -EIO, "%s: %s", r->path,
+                                 errno ? strerror(errno) : "became shorter while it was read");
+        r->next += size;
+        return 1;
+}
+
+static int reader_open(Reader *r, const char *path, Error *e) {
+        char magic[RECORDING_MAGIC_SIZE];
+        struct stat st;
+        int fd, k;
+
+        *r = (Reader){.path = path};
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0)
+                return error_set(e, -errno, "%s: %s", path, strerror(errno));
+        r->file = fdopen(fd, "rb");
+        if (!r->file) {
+                close(fd);
+                return error_set(e, -ENOMEM, "%s: out of memory", path);
+        }
+        if (fstat(fd, &st) < 0)
+                return error_set(e, -errno, "%s: %s", path, strerror(errno));
+        if (!S_ISREG(st.st_mode))
+                return error_set(e, -EINVAL, "%s: is not a regular file", path);
+        r->size = (uint64_t)st.st_size;
+        k = reader_get(r, magic, sizeof(magic), e);
+        if (k < 0)
+                return k;
+        if (k == 0 || memcmp(magic, RECORDING_MAGIC, sizeof(magic)) != 0)
+                return error_set(e, -EPROTO, "%s: is no recording (it does not begin with %s)",
+                                 path, RECORDING_MAGIC);
+        return 0;
+}
+
+/* What a frame of that type may hold at least and at most; false: no such type. */
+static bool frame_limits(uint32_t type, uint64_t *ret_min, uint64_t *ret_max) {
+        switch (type) {
+        case FRAME_HEADER:
+                *ret_min = sizeof(RecordedHeader);
+                *ret_max = sizeof(RecordedHeader) + RECORDING_POLICY_MAX;
+                return true;
+        case FRAME_SAMPLE:
+                *ret_min = sizeof(RecordedSample);
+                *ret_max = sizeof(RecordedSample) + RECORDING_PROCS_MAX * sizeof(ProcSample);
+                return true;
+        case FRAME_IDENT:
+                *ret_min = sizeof(RecordedPid) + 3;
+                *ret_max = sizeof(RecordedPid) + sizeof(Ident);
+                return true;
+        case FRAME_POLICY:
+                *ret_min = 0;
+                *ret_max = RECORDING_POLICY_MAX;
+                return true;
+        case FRAME_EXEC:
+        case FRAME_TRIAL:
+        case FRAME_ROLLBACK:
+        case FRAME_TREATED:
+                *ret_min = *ret_max = sizeof(RecordedPid);
+                return true;
+        case FRAME_DECISIONS:
+                *ret_min = sizeof(RecordedCount);
+                *ret_max = sizeof(RecordedCount) +
+                           RECORDING_DECISIONS_MAX * sizeof(RecordedDecision);
+                return true;
+        case FRAME_FEEDBACK:
+                *ret_min = *ret_max = sizeof(RecordedCount) + sizeof(RecordedDecision);
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* Returns 1 with head and payload set, 0 at the end (torn or not), or -errno. */
+static int reader_next(Reader *r, Error *e) {
+        uint64_t min, max;
+        int k;
+
+        r->offset = r->next;
+        if (r->next == r->size)
+                return 0;
+        k = reader_get(r, &r->head, sizeof(r->head), e);
+        if (k <= 0) {
+                r->torn = k == 0;
+                return k;
+        }
+        if (r->head.check != frame_check(r->head.type, r->head.size))
+                return reader_damaged(r, e, "the frame's head does not match its check sum");
+        if (!frame_limits(r->head.type, &min, &max))
+                return reader_damaged(r, e, "there is no frame type %u", r->head.type);
+        if (r->head.size < min || r->head.size > max)
+                return reader_damaged(r, e, "a frame of type %u has %u bytes", r->head.type,
+                                      r->head.size);
+        if (r->head.size > r->size - r->next) {
+                r->torn = true;
+                return 0;
+        }
+        if (r->head.size > r->allocated || !r->payload) {
+                char *grown = realloc(r->payload, (size_t)r->head.size + 1);
+
+                if (!grown)
+                        return error_set(e, -ENOMEM, "%s: out of memory", r->path);
+                r->payload = grown;
+                r->allocated = r->head.size;
+        }
+        k = reader_get(r, r->payload, r->head.size, e);
+        if (k < 0)
+                return k;
+        r->payload[r->head.size] = '\0';
+        if (r->head.hash != fnv1a64(FNV1A64_INIT, r->payload, r->head.size))
+                return reader_damaged(r, e, "the frame does not match its check sum");
+        return 1;
+}
+
+static bool text_ends(const char *text, size_t size) {
+        return memchr(text, '\0', size) != NULL;
+}
+
+/* The first frame: whose recording is it? */
+static int reader_header(Reader *r, RecordedHeader *ret, Error *e) {
+        int k;
+
+        k = reader_next(r, e);
+        if (k < 0)
+                return k;
+        if (k == 0)
+                return error_set(e, -EPROTO, "%s: ends before its header", r->path);
+        if (r->head.type != FRAME_HEADER)
+                return reader_damaged(r, e, "the first frame is not the header");
+        memcpy(ret, r->payload, sizeof(*ret));
+        if (!text_ends(ret->model, sizeof(ret->model)) ||
+            !text_ends(ret->digest, sizeof(ret->digest)))
+                return reader_damaged(r, e, "the model's name has no end");
+        if (ret->version != RECORDING_VERSION)
+                return error_set(e, -EPROTO, "%s: has format version %u; this program reads %d",
+                                 r->path, ret->version, RECORDING_VERSION);
+        if (ret->sample_size != sizeof(ProcSample))
+                return error_set(e, -EPROTO,
+                                 "%s: holds process records of %u bytes; this program's have %zu",
+                                 r->path, ret->sample_size, sizeof(ProcSample));
+        return 0;
+}
+
+/* The bytes go into a struct with bools and enums: only what a collector can have written may. */
+static bool proc_is_sane(const ProcSample *p) {
+        uint8_t flags[4];
+
+        memcpy(&flags[0], &p->kthread, 1);
+        memcpy(&flags[1], &p->has_rt, 1);
+        memcpy(&flags[2], &p->has_tty, 1);
+        memcpy(&flags[3], &p->zombie, 1);
+        return p->pid > 0 && p->ppid >= 0 && text_ends(p->comm, sizeof(p->comm)) && flags[0] <= 1 &&
+               flags[1] <= 1 && flags[2] <= 1 && flags[3] <= 1 &&
+               p->group_kind < _SCHED_GROUP_KIND_COUNT;
+}
+
+/* Takes the payload as the latest sample; *ret points into it. */
+static int reader_sample(Reader *r, Sample *ret, Error *e) {
+        const RecordedSample *head = (const RecordedSample *)r->payload;
+        uint64_t n_procs = head->n_procs;
+        char *swap = r->sample;
+        size_t swap_allocated = r->sample_allocated;
+        ProcSample *procs;
+
+        if (n_procs > RECORDING_PROCS_MAX ||
+            r->head.size != sizeof(*head) + n_procs * sizeof(ProcSample))
+                return reader_damaged(r, e, "a sample's size does not fit its count");
+        if (head->at <= r->at || head->n_cpus == 0 || head->source > SAMPLE_SOURCE_PROC)
+                return reader_damaged(r, e,
+                                      "a sample with an impossible time, source or CPU count");
+        procs = (ProcSample *)(r->payload + sizeof(*head));
+        for (uint64_t i = 0; i < n_procs; i++)
+                if (!proc_is_sane(&procs[i]) || (i > 0 && procs[i].pid <= procs[i - 1].pid))
+                        return reader_damaged(r, e, "process record %" PRIu64 " is impossible", i);
+
+        *ret = (Sample){
+                .at = head->at,
+                .source = head->source,
+                .n_cpus = head->n_cpus,
+                .n_procs = n_procs,
+                .n_allocated = n_procs,
+                .procs = procs,
+        };
+        memcpy(ret->psi, head->psi, sizeof(ret->psi));
+        r->at = head->at;
+        r->sample = r->payload;
+        r->sample_allocated = r->allocated;
+        r->payload = swap;
+        r->allocated = swap_allocated;
+        return 0;
+}
+
+int recording_each_sample(const char *path, int (*callback)(const Sample *s, void *userdata),
+                          void *userdata, Error *e) {
+        _cleanup_(reader_done)
+        Reader reader = {0};
+        RecordedHeader header;
+        int k;
+
+        k = reader_open(&reader, path, e);
+        if (k >= 0)
+                k = reader_header(&reader, &header, e);
+        if (k < 0)
+                return k;
+        while ((k = reader_next(&reader, e)) > 0) {
+                Sample sample;
+
+                if (reader.head.type != FRAME_SAMPLE)
+                        continue;
+                k = reader_sample(&reader, &sample, e);
+                if (k < 0)
+                        return k;
+                k = callback(&sample, userdata);
+                if (k != 0)
+                        return k;
+        }
+        return k;
+}
+
+/* ---- decisions ---- */
+
+int recorded_decision_to(const RecordedDecision *r, Decision *ret) {
+        Decision d = {
+                .kind = (DecisionKind)r->kind,
+                .pid = r->pid,
+                .start = r->start,
+                .parent = r->parent,
+                .load_class = (LoadClass)r->load_class,
+                .verdict = (Verdict)r->verdict,
+                .victim = r->victim,
+                .victim_delay = r->victim_delay,
+                .treatment =
+                        {
+                                .set = r->treatment,
+                                .nice = (int8_t)r->nice,
+                                .sched = (uint8_t)r->sched,
+                                .ioprio_class = (uint8_t)r->ioprio_class,
+                                .ioprio_level = (uint8_t)r->ioprio_level,
+                                .autogroup_nice = (int8_t)r->autogroup_nice,
+                                .slice_usec = r->slice_usec,
+                                .cpu_weight = r->cpu_weight,
+                                .io_weight = r->io_weight,
+                                .cpus = r->cpus,
+                        },
+        };
+
+        if (r->kind > DECISION_UNTUNE || r->load_class >= _CLASS_COUNT ||
+            r->verdict >= _VERDICT_COUNT || !text_ends(r->victim_comm, sizeof(r->victim_comm)) ||
+            !text_ends(r->comm, sizeof(r->comm)) || !text_ends(r->tunable, sizeof(r->tunable)) ||
+            !text_ends(r->value, sizeof(r->value)))
+                return -EBADMSG;
+        memcpy(&d.confidence, &r->confidence, sizeof(d.confidence));
+        memcpy(d.victim_comm, r->victim_comm, sizeof(d.victim_comm));
+        memcpy(d.comm, r->comm, sizeof(d.comm));
+        memcpy(d.tunable, r->tunable, sizeof(d.tunable));
+        memcpy(d.value, r->value, sizeof(d.value));
+        *ret = d;
+        return 0;
+}
+
+#define FIELD(name) \
+        { #name, offsetof(RecordedDecision, name), sizeof(((RecordedDecision *)0)->name) }
+static const struct {
+        const char *name;
+        size_t offset, size;
+} decision_fields[] = {
+        FIELD(kind),         FIELD(pid),          FIELD(start),          FIELD(parent),
+        FIELD(load_class),   FIELD(confidence),   FIELD(verdict),        FIELD(victim),
+        FIELD(victim_delay), FIELD(victim_comm),  FIELD(comm),           FIELD(tunable),
+        FIELD(value),        FIELD(treatment),    FIELD(nice),           FIELD(sched),
+        FIELD(ioprio_class), FIELD(ioprio_level), FIELD(autogroup_nice), FIELD(slice_usec),
+        FIELD(cpu_weight),   FIELD(io_weight),    FIELD(cpus),
+};
+#undef FIELD
+
+/* The first field that differs, or NULL. */
+static const char *decision_difference(const RecordedDecision *a, const RecordedDecision *b) {
+        for (size_t i = 0; i < ELEMENTSOF(decision_fields); i++)
+                if (memcmp((const char *)a + decision_fields[i].offset,
+                           (const char *)b + decision_fields[i].offset,
+                           decision_fields[i].size) != 0)
+                        return decision_fields[i].name;
+        return NULL;
+}
+
+static void decision_log(FILE *log, uint64_t tick, const char *what, const Decision *d) {
+        static const char *const kinds[] = {
+                [DECISION_APPLY] = "apply",     [DECISION_ADOPT] = "adopt",
+                [DECISION_RELEASE] = "release", [DECISION_TUNE] = "tune",
+                [DECISION_UNTUNE] = "untune",
+        };
+
+        if (!log)
+                return;
+        fprintf(log, "%s tick %" PRIu64 " %s ", what, tick, kinds[d->kind]);
+        if (d->kind == DECISION_TUNE || d->kind == DECISION_UNTUNE)
+                fprintf(log, "%s=%s\n", d->tunable, d->value);
+        else
+                fprintf(log, "%d (%s) class %s confidence %.3f verdict %s victim %d (%s) %u us/s\n",
+                        d->pid, d->comm, class_to_string(d->load_class), (double)d->confidence,
+                        verdict_to_string(d->verdict), d->victim, d->victim_comm, d->victim_delay);
+}
+
+/* ---- replay ---- */
+
+typedef struct Replay {
+        Reader reader;
+        Pipeline *pipeline;
+        bool observed; /* a sample is in, its decisions are not out yet */
+        FILE *log;
+        ReplayResult result;
+} Replay;
+
+static void replay_done(Replay *r) {
+        pipeline_free(r->pipeline);
+        reader_done(&r->reader);
+}
+
+static int replay_read_policy(Replay *r, const char *json, size_t size, Policy *ret, Error *e) {
+        _cleanup_(policy_done)
+        Policy p = POLICY_INIT;
+        Error inner = ERROR_INIT;
+        int k;
+
+        k = policy_init_default(&p);
+        if (k >= 0)
+                k = config_apply_json(&p, json, size, "its policy", &inner);
+        if (k == -ENOMEM)
+                return error_set(e, k, "%s: out of memory", r->reader.path);
+        if (k < 0)
+                return reader_damaged(&r->reader, e, "%s", inner.text);
+        *ret = p;
+        p = POLICY_INIT;
+        return 0;
+}
+
+static int replay_begin(Replay *r, Model *model, Error *e) {
+        _cleanup_(policy_done)
+        Policy policy = POLICY_INIT;
+        RecordedHeader header;
+        int k;
+
+        k = reader_header(&r->reader, &header, e);
+        if (k < 0)
+                return k;
+        if (header.schema != feature_schema_hash())
+                return error_set(e, -EPROTO,
+                                 "%s: was recorded with another feature table (%016" PRIx64
+                                 "; this program's is %016" PRIx64 ")",
+                                 r->reader.path, header.schema, feature_schema_hash());
+        if (!streq(header.model, model->name) || !streq(header.digest, model->digest))
+                return error_set(e, -EXDEV,
+                                 "%s: was recorded with model %s (%.12s), not with %s (%.12s)",
+                                 r->reader.path, header.model,
+                                 header.digest[0] ? header.digest : "no digest", model->name,
+                                 model->digest[0] ? model->digest : "no digest");
+        k = replay_read_policy(r, r->reader.payload + sizeof(header),
+                               r->reader.head.size - sizeof(header), &policy, e);
+        if (k < 0)
+                return k;
+        k = pipeline_new(&policy, model, header.self, &r->pipeline);
+        return k < 0 ? error_set(e, k, "%s: %s", r->reader.path, strerror(-k)) : 0;
+}
+
+static int replay_sample(Replay *r, Error *e) {
+        const pid_t *wanted;
+        size_t n_wanted;
+        Sample sample;
+        int k;
+
+        k = reader_sample(&r->reader, &sample, e);
+        if (k < 0)
+                return k;
+        k = pipeline_observe(r->pipeline, &sample, &wanted, &n_wanted);
+        if (k < 0)
+                return error_set(e, k, "%s: %s", r->reader.path, strerror(-k));
+        r->observed = true;
+        r->result.n_samples++;
+        return 0;
+}
+
+static int replay_ident(Replay *r, Error *e) {
+        const RecordedPid *head = (const RecordedPid *)r->reader.payload;
+        const char *p = r->reader.payload + sizeof(*head);
+        const char *end = r->reader.payload + r->reader.head.size;
+        Ident ident = {0};
+        const struct {
+                char *text;
+                size_t size;
+        } parts[] = {
+                {ident.exe, sizeof(ident.exe)},
+                {ident.cgroup, sizeof(ident.cgroup)},
+                {ident.unit, sizeof(ident.unit)},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+                size_t n = strnlen(p, (size_t)(end - p));
+
+                if (p + n >= end || n >= parts[i].size)
+                        return reader_damaged(&r->reader, e, "an identity's text is too long");
+                memcpy(parts[i].text, p, n);
+                p += n + 1;
+        }
+        if (p != end || head->number > 1)
+                return reader_damaged(&r->reader, e, "an identity's size does not fit");
+        pipeline_set_ident(r->pipeline, head->pid, head->number ? &ident : NULL);
+        return 0;
+}
+
+static int replay_policy(Replay *r, Error *e) {
+        _cleanup_(policy_done)
+        Policy policy = POLICY_INIT;
+        int k;
+
+        k = replay_read_policy(r, r->reader.payload, r->reader.head.size, &policy, e);
+        if (k < 0)
+                return k;
+        k = pipeline_set_policy(r->pipeline, &policy);
+        return k < 0 ? error_set(e, k, "%s: %s", r->reader.path, strerror(-k)) : 0;
+}
+
+static int replay_compare(Replay *r, const RecordedDecision *recorded, const Decision *now,
+                          Error *e) {
+        RecordedDecision again;
+        const char *difference = "presence";
+        Decision d;
+
+        if (recorded && recorded_decision_to(recorded, &d) < 0)
+                return reader_damaged(&r->reader, e, "a decision is impossible");
+        if (recorded && now) {
+                recorded_decision_from(now, &again);
+                difference = decision_difference(recorded, &again);
+        }
+        if (!difference) {
+                decision_log(r->log, r->result.n_samples, "same", now);
+                return 0;
+        }
+        r->result.n_different++;
+        if (r->log)
+                fprintf(r->log, "tick %" PRIu64 " differs in %s:\n", r->result.n_samples,
+                        difference);
+        if (recorded)
+                decision_log(r->log, r->result.n_samples, "  recorded", &d);
+        if (now)
+                decision_log(r->log, r->result.n_samples, "  replayed", now);
+        return 0;
+}
+
+static int replay_decisions(Replay *r, Error *e) {
+        const RecordedCount *count = (const RecordedCount *)r->reader.payload;
+        const RecordedDecision *recorded = (const RecordedDecision *)(r->reader.payload +
+                                                                      sizeof(*count));
+        const Decision *now;
+        size_t n_now;
+        int k;
+
+        if (count->n > RECORDING_DECISIONS_MAX ||
+            r->reader.head.size != sizeof(*count) + count->n * sizeof(*recorded))
+                return reader_damaged(&r->reader, e, "the decisions' size does not fit");
+        if (!r->observed)
+                return reader_damaged(&r->reader, e, "decisions without a sample");
+        k = pipeline_decide(r->pipeline, &now, &n_now);
+        if (k < 0)
+                return error_set(e, k, "%s: %s", r->reader.path, strerror(-k));
+        r->observed = false;
+        r->result.n_decisions += count->n;
+        for (size_t i = 0; i < MAX(count->n, n_now); i++) {
+                k = replay_compare(r, i < count->n ? &recorded[i] : NULL,
+                                   i < n_now ? &now[i] : NULL, e);
+                if (k < 0)
+                        return k;
+        }
+        return 0;
+}
+
+static int replay_feedback(Replay *r, Error *e) {
+        const RecordedCount *outcome = (const RecordedCount *)r->reader.payload;
+        Decision d;
+
+        if (outcome->n >= _OUTCOME_COUNT ||
+            recorded_decision_to((const RecordedDecision *)(r->reader.payload + sizeof(*outcome)),
+                                 &d) < 0)
+                return reader_damaged(&r->reader, e, "an outcome is impossible");
+        pipeline_feedback(r->pipeline, &d, (Outcome)outcome->n);
+        return 0;
+}
+
+static int replay_frame(Replay *r, Error *e) {
+        const RecordedPid *head = (const RecordedPid *)r->reader.payload;
+
+        switch (r->reader.head.type) {
+        case FRAME_SAMPLE:
+                return replay_sample(r, e);
+        case FRAME_IDENT:
+                return replay_ident(r, e);
+        case FRAME_EXEC:
+                pipeline_note_exec(r->pipeline, head->pid);
+                return 0;
+        case FRAME_POLICY:
+                return replay_policy(r, e);
+        case FRAME_TRIAL:
+                if (head->number >= _MODE_COUNT)
+                        return reader_damaged(&r->reader, e, "a trial's mode is impossible");
+                pipeline_set_trial(r->pipeline, head->pid, (Mode)head->number);
+                return 0;
+        case FRAME_ROLLBACK:
+                pipeline_note_rollback(r->pipeline, head->pid);
+                return 0;
+        case FRAME_TREATED:
+                pipeline_note_treated(r->pipeline, head->pid, head->start);
+                return 0;
+        case FRAME_DECISIONS:
+                return replay_decisions(r, e);
+        case FRAME_FEEDBACK:
+                return replay_feedback(r, e);
+        default:
+                return reader_damaged(&r->reader, e, "a second header");
+        }
+}
+
+int recording_replay(const char *path, Model *model, FILE *log, ReplayResult *ret, Error *e) {
+        _cleanup_(replay_done)
+        Replay r = {.log = log};
+        int k;
+
+        k = reader_open(&r.reader, path, e);
+        if (k >= 0)
+                k = replay_begin(&r, model, e);
+        if (k < 0)
+                return k;
+        while ((k = reader_next(&r.reader, e)) > 0) {
+                k = replay_frame(&r, e);
+                if (k < 0)
+                        return k;
+        }
+        if (k < 0)
+                return k;
+        r.result.torn = r.reader.torn;
+        *ret = r.result;
+        return 0;
+}
