@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <sha2.h>
+
+#include <json-c/json.h>
+
+#include "models/manifest.h"
+
+#include "models/engine.h"
+#include "models/import-darknet.h"
+#include "util/io.h"
+
+#define MANIFEST_SIZE_MAX ((size_t)1024 * 1024)
+#define FILE_SIZE_MAX ((size_t)64 * 1024 * 1024)
+
+DEFINE_CLEANUP(struct json_object *, json_object_put);
+DEFINE_CLEANUP(struct json_tokener *, json_tokener_free);
+
+/* What a reader needs besides the value: the manifest's path for messages. */
+typedef struct Reader {
+        const char *path;
+        Error *e;
+} Reader;
+
+static const char *const root_keys[] = {"name",     "version",         "description", "schema",
+                                        "classes",  "horizon_seconds", "cfg",         "weights",
+                                        "features", "training",        NULL};
+static const char *const file_keys[] = {"file", "sha256", NULL};
+static const char *const feature_keys[] = {"name", "mean", "deviation", NULL};
+
+static void digest_hex(const void *data, size_t size, char ret_hex[65]) {
+        SHA2_CTX context;
+        uint8_t digest[SHA256_DIGEST_LENGTH];
+
+        SHA256Init(&context);
+        SHA256Update(&context, data, size);
+        SHA256Final(digest, &context);
+        for (size_t i = 0; i < sizeof(digest); i++)
+                snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+int manifest_digest_file(const char *path, char ret_hex[65]) {
+        _cleanup_free_
+        char *data = NULL;
+        size_t size;
+        int r;
+
+        r = io_read_all_at(AT_FDCWD, path, FILE_SIZE_MAX, &data, &size);
+        if (r < 0)
+                return r;
+        digest_hex(data, size, ret_hex);
+        return 0;
+}
+
+/* Refuses keys that are not in the list, so that a misspelt one is not silently without effect. */
+static int check_keys(const Reader *in, struct json_object *object, const char *where,
+                      const char *const *known) {
+        json_object_object_foreach(object, key, value) {
+                size_t i = 0;
+
+                (void)value;
+                while (known[i] && !streq(known[i], key))
+                        i++;
+                if (!known[i])
+                        return error_set(in->e, -EINVAL, "%s: unknown key '%.40s' in %s", in->path,
+                                         key, where);
+        }
+        return 0;
+}
+
+static int get(const Reader *in, struct json_object *object, const char *key, enum json_type type,
+               struct json_object **ret) {
+        struct json_object *value;
+
+        if (!json_object_object_get_ex(object, key, &value))
+                return error_set(in->e, -EINVAL, "%s: key '%s' is missing", in->path, key);
+        if (!json_object_is_type(value, type))
+                return error_set(in->e, -EINVAL, "%s: key '%s' must be of type %s, not %s",
+                                 in->path, key, json_type_to_name(type),
+                                 json_type_to_name(json_object_get_type(value)));
+        *ret = value;
+        return 0;
+}
+
+/* Printable ASCII that fits; a NUL or newline inside would lie in messages. */
+static int get_string(const Reader *in, struct json_object *object, const char *key, char *ret,
+                      size_t size) {
+        struct json_object *value;
+        const char *text;
+        size_t length;
+        int r;
+
+        r = get(in, object, key, json_type_string, &value);
+        if (r < 0)
+                return r;
+        text = json_object_get_string(value);
+        length = (size_t)json_object_get_string_len(value);
+        if (length == 0 || length >= size)
+                return error_set(in->e, -EINVAL, "%s: key '%s' must have 1 to %zu characters",
+                                 in->path, key, size - 1);
+        for (size_t i = 0; i < length; i++)
+                if (text[i] < 0x20 || text[i] > 0x7e)
+                        return error_set(in->e, -EINVAL,
+                                         "%s: key '%s' must be printable ASCII text", in->path,
+                                         key);
+        memcpy(ret, text, length + 1);
+        return 0;
+}
+
+/* A float that stays finite when cut from double. */
+static int get_float(const Reader *in, struct json_object *object, const char *key,
+                     const char *feature, float *ret) {
+        struct json_object *value;
+        float f;
+
+        if (!json_object_object_get_ex(object, key, &value) ||
+            !(json_object_is_type(value, json_type_double) ||
+              json_object_is_type(value, json_type_int)))
+                return error_set(in->e, -EINVAL, "%s: feature %s: '%s' must be a number", in->path,
+                                 feature, key);
+        f = (float)json_object_get_double(value);
+        if (!isfinite(f))
+                return error_set(in->e, -EINVAL, "%s: feature %s: '%s' must be finite", in->path,
+                                 feature, key);
+        *ret = f;
+        return 0;
+}
+
+static int read_file_entry(const Reader *in, struct json_object *root, const char *key,
+                           ManifestFile *ret) {
+        struct json_object *object;
+        int r;
+
+        r = get(in, root, key, json_type_object, &object);
+        if (r < 0)
+                return r;
+        r = check_keys(in, object, key, file_keys);
+        if (r < 0)
+                return r;
+        r = get_string(in, object, "file", ret->file, sizeof(ret->file));
+        if (r < 0)
+                return r;
+        if (strchr(ret->file, '/') || ret->file[0] == '.')
+                return error_set(in->e, -EINVAL,
+                                 "%s: %s file '%s' must be a plain name in the manifest's folder, "
+                                 "without '/' and not beginning with '.'",
+                                 in->path, key, ret->file);
+        r = get_string(in, object, "sha256", ret->sha256, sizeof(ret->sha256));
+        if (r < 0)
+                return r;
+        if (strlen(ret->sha256) != 64 || strspn(ret->sha256, "0123456789abcdef") != 64)
+                return error_set(in->e, -EINVAL,
+                                 "%s: %s sha256 must be 64 lower-case hexadecimal digits", in->path,
+                                 key);
+        return 0;
+}
+
+static int read_schema(const Reader *in, struct json_object *root, uint64_t *ret) {
+        char text[19], ours[19];
+        int r;
+
+        r = get_string(in, root, "schema", text, sizeof(text));
+        if (r < 0)
+                return r;
+        if (strlen(text) != 18 || strncmp(text, "0x", 2) != 0 ||
+            strspn(text + 2, "0123456789abcdef") != 16)
+                return error_set(in->e, -EINVAL,
+                                 "%s: schema must be 0x and 16 lower-case hexadecimal digits",
+                                 in->path);
+        snprintf(ours, sizeof(ours), "0x%016" PRIx64, feature_schema_hash());
+        if (!streq(text, ours))
+                return error_set(in->e, -EINVAL,
+                                 "%s: schema is %s, but this program's features are %s: the model "
+                                 "must be retrained",
+                                 in->path, text, ours);
+        *ret = feature_schema_hash();
+        return 0;
+}
+
+static int read_classes(const Reader *in, struct json_object *root) {
+        struct json_object *array;
+        int r;
+
+        r = get(in, root, "classes", json_type_array, &array);
+        if (r < 0)
+                return r;
+        if (json_object_array_length(array) != _CLASS_COUNT)
+                return error_set(in->e, -EINVAL, "%s: classes has %zu entries, must have %d",
+                                 in->path, json_object_array_length(array), _CLASS_COUNT);
+        for (int c = 0; c < _CLASS_COUNT; c++) {
+                struct json_object *name = json_object_array_get_idx(array, (size_t)c);
+
+                if (!json_object_is_type(name, json_type_string) ||
+                    !streq(json_object_get_string(name), class_to_string((LoadClass)c)))
+                        return error_set(in->e, -EINVAL, "%s: classes entry %d must be \"%s\"",
+                                         in->path, c, class_to_string((LoadClass)c));
+        }
+        return 0;
+}
+
+static int read_feature(const Reader *in, struct json_object *object, size_t f, Manifest *m) {
+        const char *expected = feature_table[f].name;
+        char name[64];
+        int r;
+
+        if (!json_object_is_type(object, json_type_object))
+                return error_set(in->e, -EINVAL, "%s: features entry %zu must be an object",
+                                 in->path, f);
+        r = check_keys(in, object, "a feature", feature_keys);
+        if (r < 0)
+                return r;
+        r = get_string(in, object, "name", name, sizeof(name));
+        if (r < 0)
+                return r;
+        if (!streq(name, expected))
+                return error_set(in->e, -EINVAL, "%s: features entry %zu is '%s', must be '%s'",
+                                 in->path, f, name, expected);
+        r = get_float(in, object, "mean", expected, &m->mean[f]);
+        if (r < 0)
+                return r;
+        r = get_float(in, object, "deviation", expected, &m->deviation[f]);
+        if (r < 0)
+                return r;
+        if (m->deviation[f] <= 0.0f)
+                return error_set(in->e, -EINVAL, "%s: feature %s: 'deviation' must be above 0",
+                                 in->path, expected);
+        return 0;
+}
+
+static int read_features(const Reader *in, struct json_object *root, Manifest *m) {
+        struct json_object *array;
+        int r;
+
+        r = get(in, root, "features", json_type_array, &array);
+        if (r < 0)
+                return r;
+        if (json_object_array_length(array) != FEATURE_COUNT)
+                return error_set(in->e, -EINVAL, "%s: features has %zu entries, must have %d",
+                                 in->path, json_object_array_length(array), FEATURE_COUNT);
+        for (size_t f = 0; f < FEATURE_COUNT; f++) {
+                r = read_feature(in, json_object_array_get_idx(array, f), f, m);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* What people read and the engine does not need: only its type is checked. */
+static int check_remarks(const Reader *in, struct json_object *root) {
+        struct json_object *value;
+        int r;
+
+        if (json_object_object_get_ex(root, "description", &value)) {
+                r = get(in, root, "description", json_type_string, &value);
+                if (r < 0)
+                        return r;
+        }
+        if (json_object_object_get_ex(root, "training", &value)) {
+                r = get(in, root, "training", json_type_object, &value);
+                if (r < 0)
+                        return r;
+        }
+        if (json_object_object_get_ex(root, "horizon_seconds", &value)) {
+                double seconds = json_object_get_double(value);
+
+                if (!(json_object_is_type(value, json_type_double) ||
+                      json_object_is_type(value, json_type_int)) ||
+                    !(seconds > 0 && seconds <= 3600))
+                        return error_set(in->e, -EINVAL,
+                                         "%s: key 'horizon_seconds' must be a number above 0, at "
+                                         "most 3600",
+                                         in->path);
+        }
+        return 0;
+}
+
+static int read_root(const Reader *in, struct json_object *root, Manifest *m) {
+        int r;
+
+        if (!json_object_is_type(root, json_type_object))
+                return error_set(in->e, -EINVAL, "%s: must be a JSON object", in->path);
+        r = check_keys(in, root, "the manifest", root_keys);
+        if (r < 0)
+                return r;
+        r = get_string(in, root, "name", m->name, sizeof(m->name));
+        if (r < 0)
+                return r;
+        r = get_string(in, root, "version", m->version, sizeof(m->version));
+        if (r < 0)
+                return r;
+        r = check_remarks(in, root);
+        if (r < 0)
+                return r;
+        r = read_schema(in, root, &m->schema);
+        if (r < 0)
+                return r;
+        r = read_classes(in, root);
+        if (r < 0)
+                return r;
+        r = read_file_entry(in, root, "cfg", &m->cfg);
+        if (r < 0)
+                return r;
+        r = read_file_entry(in, root, "weights", &m->weights);
+        if (r < 0)
+                return r;
+        return read_features(in, root, m);
+}
+
+static int parse_json(const Reader *in, const char *text, size_t size, struct json_object **ret) {
+        _cleanup_(json_tokener_freep)
+        struct json_tokener *tokener = json_tokener_new_ex(16);
+        _cleanup_(json_object_putp)
+        struct json_object *root = NULL;
+        size_t line = 1, end;
+
+        if (!tokener)
+                return error_set(in->e, -ENOMEM, "out of memory");
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+        root = json_tokener_parse_ex(tokener, text, (int)size);
+        end = json_tokener_get_parse_end(tokener);
+        while (root && end < size && strchr(" \t\r\n", text[end]))
+                end++;
+        if (root && end == size) {
+                *ret = TAKE_PTR(root);
+                return 0;
+        }
+        for (size_t i = 0; i < end && i < size; i++)
+                line += text[i] == '\n';
+        return error_set(in->e, -EINVAL, "%s: line %zu: not JSON: %s", in->path, line,
+                         root ? "text after the end"
+                              : json_tokener_error_desc(json_tokener_get_error(tokener)));
+}
+
+/* The file beside the manifest, its digest checked on the very bytes that are returned. */
+static int read_member(const Reader *in, const char *what, const ManifestFile *file,
+                       char **ret_data, size_t *ret_size) {
+        const char *slash = strrchr(in->path, '/');
+        _cleanup_free_
+        char *path = NULL, *data = NULL;
+        char hex[65];
+        size_t size;
+        int r;
+
+        if (asprintf(&path, "%.*s%s", slash ? (int)(slash - in->path) + 1 : 0, in->path,
+                     file->file) < 0) {
+                path = NULL;
+                return error_set(in->e, -ENOMEM, "out of memory");
+        }
+        r = io_read_all_at(AT_FDCWD, path, FILE_SIZE_MAX, &data, &size);
+        if (r == -EFBIG)
+                return error_set(in->e, r, "%s: larger than %zu bytes", path, FILE_SIZE_MAX);
+        if (r < 0)
+                return error_set(in->e, r, "%s: %s", path, strerror(-r));
+        digest_hex(data, size, hex);
+        if (!streq(hex, file->sha256))
+                return error_set(in->e, -EBADMSG,
+                                 "%s: the %s's sha256 is %s, but the manifest says %s", path, what,
+                                 hex, file->sha256);
+        *ret_data = TAKE_PTR(data);
+        *ret_size = size;
+        return 0;
+}
+
+/* The manifest alone. */
+static int read_manifest(const Reader *in, Manifest *ret) {
+        _cleanup_(json_object_putp)
+        struct json_object *root = NULL;
+        _cleanup_free_
+        char *text = NULL;
+        size_t size;
+        int r;
+
+        r = io_read_all_at(AT_FDCWD, in->path, MANIFEST_SIZE_MAX, &text, &size);
+        if (r == -EFBIG)
+                return error_set(in->e, r, "%s: larger than %zu bytes", in->path,
+                                 MANIFEST_SIZE_MAX);
+        if (r < 0)
+                return error_set(in->e, r, "%s: %s", in->path, strerror(-r));
+        r = parse_json(in, text, size, &root);
+        if (r < 0)
+                return r;
+        return read_root(in, root, ret);
+}
+
+int manifest_load(const char *path, Manifest *ret, Error *e) {
+        Reader in = {.path = path, .e = e};
+        Manifest m = {};
+        int r;
+
+        r = read_manifest(&in, &m);
+        if (r < 0)
+                return r;
+        for (int i = 0; i < 2; i++) {
+                _cleanup_free_
+                char *data = NULL;
+                size_t size;
+
+                r = read_member(&in, i ? "weights" : "cfg", i ? &m.weights : &m.cfg, &data, &size);
+                if (r < 0)
+                        return r;
+        }
+        *ret = m;
+        return 0;
+}
+
+int manifest_load_model(const char *path, Model **ret, Error *e) {
+        _cleanup_free_
+        char *cfg = NULL, *weights = NULL;
+        _cleanup_(engine_freep)
+        Engine *engine = NULL;
+        size_t cfg_size, weights_size;
+        Reader in = {.path = path, .e = e};
+        Error inner = ERROR_INIT;
+        Manifest m = {};
+        int r;
+
+        r = read_manifest(&in, &m);
+        if (r < 0)
+                return r;
+        r = read_member(&in, "cfg", &m.cfg, &cfg, &cfg_size);
+        if (r < 0)
+                return r;
+        r = read_member(&in, "weights", &m.weights, &weights, &weights_size);
+        if (r < 0)
+                return r;
+        r = import_darknet(cfg, cfg_size, weights, weights_size, &engine, &inner);
+        if (r < 0)
+                return error_set(e, r, "%s: %.40s: %.380s", path, m.cfg.file, inner.text);
+        if (engine_inputs(engine) != FEATURE_COUNT || engine_outputs(engine) != _CLASS_COUNT)
+                return error_set(e, -EINVAL,
+                                 "%s: %.40s: a network of %zu inputs and %zu outputs; must be %d "
+                                 "and %d",
+                                 path, m.cfg.file, engine_inputs(engine), engine_outputs(engine),
+                                 FEATURE_COUNT, _CLASS_COUNT);
+        r = network_model_new(m.name, m.version, m.weights.sha256, m.mean, m.deviation, engine,
+                              ret);
+        if (r < 0)
+                return error_set(e, r, "%s: %s", path, strerror(-r));
+        TAKE_PTR(engine);
+        return 0;
+}
