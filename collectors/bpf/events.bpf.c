@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tells of processes, not threads, that begin, execute another program, and end. */
+#include <linux/bpf.h>
+
+#include "kernel.h"
+#include "events.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} ring SEC(".maps");
+
+/* Events that found no room. */
+volatile __u64 lost = 0;
+
+static __always_inline void tell(__u32 kind, const struct task_struct *t)
+{
+	struct aikm_event *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+
+	if (!e) {
+		__sync_fetch_and_add(&lost, 1);
+		return;
+	}
+	e->version = AIKM_EVENT_VERSION;
+	e->kind = kind;
+	e->pid = t->tgid;
+	e->ppid = t->real_parent->tgid;
+	e->at_ns = bpf_ktime_get_boot_ns();
+	e->start_ns = t->group_leader->start_boottime;
+	__builtin_memcpy(e->comm, t->comm, sizeof(e->comm));
+	bpf_ringbuf_submit(e, 0);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	if (child->pid == child->tgid)
+		tell(AIKM_EVENT_FORK, child);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *t)
+{
+	tell(AIKM_EVENT_EXEC, t);
+	return 0;
+}
+
+/* live was counted down just before: 0 means that this thread is the last. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *t)
+{
+	if (t->signal->live.counter == 0)
+		tell(AIKM_EVENT_EXIT, t);
+	return 0;
+}
