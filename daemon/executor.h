@@ -27,6 +27,10 @@ Outcome executor_carry_out(Executor *x, const Decision *d, const char *model, ui
 /* A fork below a demoted process: the child's inherited values go to the ledger at once. */
 void executor_note_fork(Executor *x, pid_t parent, pid_t child, uint64_t child_start);
 
+/* Ends the entries of processes that are no more (a value that they shared with others is put
+ * back); cheap where nothing is active. Call it now and then, as once a tick. */
+void executor_sweep(Executor *x);
+
 typedef struct RestoreCount {
         size_t restored, foreign, gone, failed; /* ledger entries */
 } RestoreCount;

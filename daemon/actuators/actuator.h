@@ -21,7 +21,7 @@ typedef struct ActuatorContext {
         uint32_t default_slice;  /* ns, what sched_getattr gives a task without a slice of its own;
                                     0: not reported */
         const char *cgroup_name; /* our own subtree, "aikmd"; tests use another */
-        void *cgroup;            /* state of the cgroup actuator */
+        void *cgroup;            /* state of the cgroup actuator, from malloc(3) */
 } ActuatorContext;
 
 typedef struct ActuatorTarget {
@@ -49,17 +49,21 @@ typedef struct Actuator {
         int (*apply)(ActuatorContext *c, const ActuatorTarget *t, const char *value);
         /* After the last entry was put back: remove what apply created. May be NULL. */
         void (*cleanup)(ActuatorContext *c);
+        /* For a value that several processes share (an autogroup): another process through which
+         * the object named in value is reached, 0 where there is none. NULL: values are not shared.
+         */
+        pid_t (*stand_in)(ActuatorContext *c, const char *value);
 } Actuator;
 
-extern const Actuator
-        actuator_sched; /* policy, nice, slice of each thread: "other nice=0 slice=0 reset=0" */
+extern const Actuator actuator_sched; /* policy, nice, slice (ns) of each thread: "other nice=0
+                                         slice=0 reset=0" */
 extern const Actuator
         actuator_autogroup;            /* nice of the session's autogroup: "/autogroup-17 nice 0" */
 extern const Actuator actuator_ioprio; /* of each thread: "be:4" */
 extern const Actuator actuator_affinity; /* CPUs of each thread: "0-1" */
-extern const Actuator
-        actuator_cgroup; /* membership in a group of ours with cpu and io weight: "/path" */
-extern const Actuator actuator_knob; /* a file of the tunable table */
+extern const Actuator actuator_cgroup;   /* membership in a group of ours with cpu and io weight:
+                                           "/path", or on v1   "cpu:/path // blkio:/path" */
+extern const Actuator actuator_knob;     /* a file of the tunable table */
 
 /* All of them, NULL at the end. */
 extern const Actuator *const actuator_all[];
