@@ -63,7 +63,7 @@ static Proc *merge_match(const ProcTable *t, size_t *at, const ProcSample *s) {
         while (*at < t->n && t->pids[*at] < s->pid)
                 (*at)++;
         if (*at < t->n && t->pids[*at] == s->pid && t->procs[*at]->sample.start == s->start)
-                return t->procs[*at];
+                return t->procs[(*at)++];
         return NULL;
 }
 
@@ -76,6 +76,8 @@ static int merge_fill(ProcTable *t, const Sample *s) {
 
                 if (!p)
                         p = proc_new(s->procs + i);
+                if (p)
+                        p->kept = true;
                 t->spare_procs[i] = p;
                 t->spare_pids[i] = s->procs[i].pid;
                 if (p)
@@ -97,17 +99,14 @@ int proc_table_merge(ProcTable *t, const Sample *s) {
         if (r < 0)
                 return r;
         for (size_t i = 0; i < t->n; i++)
-                t->procs[i]->born = false;
+                t->procs[i]->born = t->procs[i]->kept = false;
         r = merge_fill(t, s);
         if (r < 0)
                 return r;
 
-        for (size_t i = 0, j = 0; i < t->n; i++) {
-                while (j < s->n_procs && t->spare_pids[j] < t->pids[i])
-                        j++;
-                if (j == s->n_procs || t->spare_procs[j] != t->procs[i])
+        for (size_t i = 0; i < t->n; i++)
+                if (!t->procs[i]->kept)
                         proc_free(t->procs[i]);
-        }
 
         procs = t->procs;
         pids = t->pids;

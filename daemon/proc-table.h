@@ -25,7 +25,9 @@ typedef struct Proc {
         float confidence;
         usec_t class_since;
 
-        bool born; /* first seen in this tick */
+        bool kept;    /* it is in the sample that is being merged */
+        bool classed; /* its class was predicted or forced since it began or executed */
+        bool born;    /* first seen in this tick */
         bool dormant;
         bool has_run;        /* since it was first seen */
         usec_t asleep_since; /* USEC_INFINITY: it ran in the last interval */

@@ -34,6 +34,8 @@ int tuner_set_policy(Tuner *t, const Policy *policy) {
                 if (j < policy->n_tunables) {
                         entries[j] = *old;
                         entries[j].dropped = false;
+                        /* Set anew is asked for anew. */
+                        entries[j].blocked_until = 0;
                 } else if (old->applied) {
                         entries[n] = *old;
                         entries[n++].dropped = true;
@@ -95,9 +97,11 @@ void tuner_note_done(Tuner *t, size_t i, TunerAction action) {
 }
 
 TunerEntry *tuner_find(const Tuner *t, const char *name, const char *value) {
-        for (size_t i = 0; i < t->n; i++)
+        TunerEntry *found = NULL;
+
+        for (size_t i = 0; i < t->n && !(found && found->applied); i++)
                 if (streq(t->entries[i].setting.tunable->name, name) &&
                     streq(t->entries[i].setting.value, value))
-                        return t->entries + i;
-        return NULL;
+                        found = t->entries + i;
+        return found;
 }

@@ -40,5 +40,5 @@ int tuner_set_policy(Tuner *t, const Policy *policy);
 TunerAction tuner_step(Tuner *t, size_t i, const TunerInput *in);
 void tuner_note_done(Tuner *t, size_t i, TunerAction action);
 
-/* NULL: there is no such setting. */
+/* The one in force where several are alike; NULL: there is no such setting. */
 TunerEntry *tuner_find(const Tuner *t, const char *name, const char *value);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * What to do about each process in one tick, once its class is known: who is demoted, adopted, kept
+ * or put back, and the verdict on all others. The pipeline's second half; pure.
+ */
+
+#include "daemon/pipeline.h"
+#include "daemon/proc-table.h"
+
+/* Demotions of the last minute are remembered one by one: a higher limit in the policy counts as
+ * this one. */
+#define JUDGE_CHANGES_MAX 4096
+
+/* A process whose demotion lowers the whole session. */
+typedef struct Carrier {
+        uint64_t autogroup;
+        pid_t pid;
+} Carrier;
+
+typedef struct Judge {
+        Policy policy; /* owned */
+        pid_t self;
+        pid_t trial_root; /* 0: none */
+        Mode trial_mode;
+        ProcTable table;
+        Contention contention;
+        usec_t at;
+
+        size_t n_treated;
+        bool treated_for[_CONTENTION_COUNT]; /* some process is */
+
+        Decision *decisions; /* of this tick */
+        size_t n_decisions, n_decisions_allocated;
+        Carrier *carriers;
+        size_t n_carriers, n_carriers_allocated;
+
+        usec_t changes[JUDGE_CHANGES_MAX]; /* ring */
+        size_t change_first, n_changes;
+} Judge;
+
+void judge_done(Judge *j);
+
+/* Finds the rule anew where what it looks at has changed. */
+void judge_match_rule(Judge *j, Proc *p);
+
+/* Sets class and confidence, and when the change means another treatment, the time since. */
+void judge_set_class(Judge *j, Proc *p, LoadClass load_class, float confidence, usec_t since);
+void judge_set_verdict(Judge *j, Proc *p, Verdict v);
+
+/* Fills the contention of this tick; dt in µs. Returns 0 or -ENOMEM. */
+int judge_weigh(Judge *j, usec_t dt, uint32_t n_cpus, const float psi_some[_PSI_COUNT]);
+
+/* Judges all processes: j->decisions. Returns 0, or -ENOMEM where not even one decision could be
+ * stored; what could not be stored is decided at the next tick. */
+int judge_decide(Judge *j);
+
+/* A zeroed decision at the end of j->decisions; NULL: out of memory. */
+Decision *judge_push(Judge *j);
+
+/* Ends a demotion in the books. */
+void judge_forget_treatment(Judge *j, Proc *p, Verdict v);
+
+/* What the executor made of a decision on a process. */
+void judge_feedback(Judge *j, const Decision *d, Outcome outcome);
+
+/* Counts a demotion that an earlier run or a fork left behind as ours. */
+void judge_take_over(Judge *j, Proc *p);
+
+/* The administrator put it back: cool-down begins. */
+void judge_roll_back(Judge *j, Proc *p);
+
+/* Demotions in the minute before j->at. */
+uint32_t judge_changes_last_minute(Judge *j);

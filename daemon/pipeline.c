@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/judge.h"
+#include "daemon/pipeline.h"
+#include "daemon/tuner.h"
+
+/* Asleep for as long as this: its past says nothing of what it does when it wakes. */
+#define DORMANT_AFTER (10 * USEC_PER_SEC)
+#define USEC_PER_START_TICK ((usec_t)10000)
+
+/* A demotion announced before the process was sampled. */
+typedef struct Pending {
+        pid_t pid;
+        uint64_t start;
+} Pending;
+
+struct Pipeline {
+        Judge judge;
+        Tuner tuner;
+        Model *model; /* borrowed */
+
+        usec_t dt; /* of the last interval; 0: none */
+        uint32_t n_cpus;
+        Psi psi[_PSI_COUNT];
+        float psi_some[_PSI_COUNT]; /* s/s, negative: unknown */
+
+        /* Who waited most at the last decision: copied, for processes end */
+        pid_t victim;
+        char victim_comm[16];
+        uint32_t victim_delay;
+
+        float *rows; /* n_rows × FEATURE_COUNT */
+        Prediction *predictions;
+        size_t n_rows, n_rows_allocated;
+
+        pid_t *wanted;
+        size_t n_wanted, n_wanted_allocated;
+        Pending *pending;
+        size_t n_pending, n_pending_allocated;
+};
+
+int pipeline_new(const Policy *policy, Model *model, pid_t self, Pipeline **ret) {
+        _cleanup_(pipeline_freep)
+        Pipeline *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return -ENOMEM;
+        p->model = model;
+        p->judge.self = self;
+        p->judge.contention = CONTENTION_INIT;
+        p->judge.policy = POLICY_INIT;
+        if (policy_copy(policy, &p->judge.policy) < 0 || tuner_set_policy(&p->tuner, policy) < 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+Pipeline *pipeline_free(Pipeline *p) {
+        if (!p)
+                return NULL;
+        judge_done(&p->judge);
+        tuner_done(&p->tuner);
+        free(p->rows);
+        free(p->predictions);
+        free(p->wanted);
+        free(p->pending);
+        free(p);
+        return NULL;
+}
+
+int pipeline_set_policy(Pipeline *p, const Policy *policy) {
+        Policy copy = POLICY_INIT;
+
+        if (policy_copy(policy, &copy) < 0)
+                return -ENOMEM;
+        if (tuner_set_policy(&p->tuner, policy) < 0) {
+                policy_done(&copy);
+                return -ENOMEM;
+        }
+        policy_done(&p->judge.policy);
+        p->judge.policy = copy;
+        for (size_t i = 0; i < p->judge.table.n; i++) {
+                Proc *proc = p->judge.table.procs[i];
+
+                proc->rule = NULL;
+                proc->rule_stale = true;
+                proc->blocked_until = 0;
+        }
+        return 0;
+}
+
+void pipeline_set_model(Pipeline *p, Model *model) {
+        p->model = model;
+}
+
+void pipeline_set_trial(Pipeline *p, pid_t root, Mode mode) {
+        p->judge.trial_root = root;
+        p->judge.trial_mode = mode;
+}
+
+static int reserve(void **array, size_t *n_allocated, size_t n, size_t size) {
+        void *grown = NULL;
+
+        if (n <= *n_allocated)
+                return 0;
+        n = MAX(n, *n_allocated * 2);
+        grown = reallocarray(*array, n, size);
+        if (!grown)
+                return -ENOMEM;
+        *array = grown;
+        *n_allocated = n;
+        return 0;
+}
+
+/* Room for one more row and its prediction. */
+static int reserve_row(Pipeline *p) {
+        size_t n = MAX(p->n_rows_allocated * 2, (size_t)64);
+        float *rows = NULL;
+        Prediction *predictions = NULL;
+
+        if (p->n_rows < p->n_rows_allocated)
+                return 0;
+        rows = reallocarray(p->rows, n, FEATURE_COUNT * sizeof(*p->rows));
+        if (!rows)
+                return -ENOMEM;
+        p->rows = rows;
+        predictions = reallocarray(p->predictions, n, sizeof(*p->predictions));
+        if (!predictions)
+                return -ENOMEM;
+        p->predictions = predictions;
+        p->n_rows_allocated = n;
+        return 0;
+}
+
+static void observe_pressure(Pipeline *p, const Sample *s) {
+        for (int r = 0; r < _PSI_COUNT; r++) {
+                const Psi *now = s->psi + r, *prev = p->psi + r;
+
+                p->psi_some[r] = -1;
+                if (p->dt > 0 && now->valid && prev->valid && now->some_total >= prev->some_total)
+                        p->psi_some[r] = (float)((double)(now->some_total - prev->some_total) /
+                                                 (double)p->dt);
+                p->psi[r] = *now;
+        }
+}
+
+static void observe_sleep(Proc *proc, const ProcSample *now, usec_t at, usec_t dt) {
+        bool asleep = feature_is_asleep(now, &proc->sample) && now->in_iowait == 0;
+
+        if (dt == 0)
+                return;
+        if (!asleep) {
+                proc->has_run = true;
+                proc->asleep_since = USEC_INFINITY;
+                proc->dormant = false;
+                return;
+        }
+        if (proc->asleep_since == USEC_INFINITY)
+                proc->asleep_since = at - dt;
+        if (proc->dormant || (proc->has_run && at - proc->asleep_since < DORMANT_AFTER))
+                return;
+        proc->dormant = true;
+        memset(&proc->history, 0, sizeof(proc->history));
+}
+
+/* One process from the last sample to this one. -ENOMEM costs it its row, nothing else. */
+static int observe_proc(Pipeline *p, Proc *proc, const ProcSample *now, usec_t at) {
+        const ProcSample *prev = &proc->sample;
+        int r = 0;
+
+        proc->row = -1;
+        if (proc->born) {
+                /* What began within the interval did within it all that it has done so far. */
+                bool within = (now->start + 1) * USEC_PER_START_TICK > at - p->dt;
+
+                load_compute(now, NULL, within ? p->dt : 0, &proc->load);
+                proc->class_since = proc->verdict_since = at;
+                proc->sample = *now;
+                return 0;
+        }
+
+        load_compute(now, prev, p->dt, &proc->load);
+        observe_sleep(proc, now, at, p->dt);
+        if (memcmp(now->comm, prev->comm, sizeof(now->comm)) != 0 || now->uid != prev->uid ||
+            now->valid != prev->valid)
+                proc->rule_stale = true;
+        if (!proc->dormant && !now->kthread && !now->zombie && p->dt > 0) {
+                r = reserve_row(p);
+                if (r == 0) {
+                        proc->row = (ssize_t)p->n_rows++;
+                        feature_compute(now, prev, &proc->history, p->dt,
+                                        p->rows + (size_t)proc->row * FEATURE_COUNT);
+                }
+        }
+        proc->sample = *now;
+        return r;
+}
+
+static void observe_pending(Pipeline *p) {
+        for (size_t i = 0; i < p->n_pending; i++) {
+                Proc *proc = proc_table_find(&p->judge.table, p->pending[i].pid);
+
+                if (proc && proc->sample.start == p->pending[i].start)
+                        judge_take_over(&p->judge, proc);
+        }
+        p->n_pending = 0;
+}
+
+int pipeline_observe(Pipeline *p, const Sample *s, const pid_t **ret_wanted, size_t *ret_n_wanted) {
+        ProcTable *t = &p->judge.table;
+        int result = 0;
+
+        if (reserve((void **)&p->wanted, &p->n_wanted_allocated, s->n_procs, sizeof(*p->wanted)) <
+                    0 ||
+            proc_table_merge(t, s) < 0)
+                return -ENOMEM;
+
+        p->dt = p->judge.at != 0 && s->at > p->judge.at ? s->at - p->judge.at : 0;
+        p->judge.at = s->at;
+        p->n_cpus = s->n_cpus;
+        p->n_rows = p->n_wanted = 0;
+        observe_pressure(p, s);
+        for (size_t i = 0; i < t->n; i++) {
+                Proc *proc = t->procs[i];
+                int r = observe_proc(p, proc, s->procs + i, s->at);
+
+                if (r < 0)
+                        result = r;
+                if (!proc->ident && !proc->sample.kthread && !proc->sample.zombie)
+                        p->wanted[p->n_wanted++] = proc->sample.pid;
+        }
+        observe_pending(p);
+        if (result < 0)
+                return result;
+        *ret_wanted = p->wanted;
+        *ret_n_wanted = p->n_wanted;
+        return 0;
+}
+
+void pipeline_set_ident(Pipeline *p, pid_t pid, const Ident *ident) {
+        Proc *proc = proc_table_find(&p->judge.table, pid);
+
+        if (!proc)
+                return;
+        if (!proc->ident)
+                proc->ident = malloc(sizeof(*proc->ident));
+        /* Out of memory: it stays unknown, is left alone, and is asked for again. */
+        if (!proc->ident)
+                return;
+        *proc->ident = *ident;
+        proc->rule_stale = true;
+}
+
+void pipeline_note_exec(Pipeline *p, pid_t pid) {
+        Proc *proc = proc_table_find(&p->judge.table, pid);
+
+        if (!proc)
+                return;
+        free(TAKE_PTR(proc->ident));
+        memset(&proc->history, 0, sizeof(proc->history));
+        proc->rule = NULL;
+        proc->rule_stale = true;
+        proc->classed = false;
+        proc->dormant = false;
+        proc->has_run = true;
+        proc->asleep_since = USEC_INFINITY;
+        proc->prediction = (Prediction){};
+        proc->load_class = CLASS_IDLE;
+        proc->confidence = 0;
+        proc->class_since = p->judge.at;
+}
+
+static void classify(Pipeline *p, Proc *proc) {
+        usec_t at = p->judge.at;
+        LoadClass c;
+
+        judge_match_rule(&p->judge, proc);
+        if (proc->dormant) {
+                proc->prediction = (Prediction){.probability = {[CLASS_IDLE] = 1}};
+                judge_set_class(&p->judge, proc, CLASS_IDLE, 1, at);
+                proc->classed = true;
+                return;
+        }
+        if (proc->row >= 0)
+                proc->prediction = p->predictions[proc->row];
+        if (proc->rule && proc->rule->load_class >= 0) {
+                judge_set_class(&p->judge, proc, (LoadClass)proc->rule->load_class, 1, 0);
+                proc->class_since = 0;
+                proc->classed = true;
+        } else if (proc->row >= 0) {
+                c = prediction_class(&proc->prediction);
+                judge_set_class(&p->judge, proc, c, proc->prediction.probability[c],
+                                at - MIN(at, p->dt));
+                proc->classed = true;
+        }
+}
+
+static bool covers_machine(const Policy *policy) {
+        for (size_t i = 0; i < policy->n_scope; i++)
+                if (policy->scope[i].kind == SCOPE_MACHINE)
+                        return true;
+        return false;
+}
+
+static void decide_tunables(Pipeline *p) {
+        Judge *j = &p->judge;
+        TunerInput in = {
+                .at = j->at,
+                .release_after = j->policy.thresholds.release_after,
+                .allowed = j->policy.mode == MODE_ENFORCE && covers_machine(&j->policy),
+        };
+
+        for (int k = 0; k < _CONTENTION_COUNT; k++) {
+                in.begins[k] = j->contention.lasting[k];
+                in.holds[k] = in.begins[k] || j->treated_for[k];
+        }
+        for (size_t i = 0; i < p->tuner.n; i++) {
+                TunerAction action = tuner_step(&p->tuner, i, &in);
+                const TunableSetting *s = &p->tuner.entries[i].setting;
+                Decision *d = NULL;
+
+                if (action == TUNER_NOTHING)
+                        continue;
+                d = judge_push(j);
+                if (!d)
+                        return;
+                d->kind = action == TUNER_SET ? DECISION_TUNE : DECISION_UNTUNE;
+                d->verdict = action == TUNER_SET ? VERDICT_TREATED : VERDICT_RELEASED;
+                snprintf(d->tunable, sizeof(d->tunable), "%s", s->tunable->name);
+                snprintf(d->value, sizeof(d->value), "%s", s->value);
+                tuner_note_done(&p->tuner, i, action);
+        }
+}
+
+static void note_victim(Pipeline *p) {
+        float delay = 0;
+        const ProcSample *victim = contention_victim(&p->judge.contention, &delay);
+
+        p->victim = victim ? victim->pid : 0;
+        p->victim_delay = (uint32_t)CLAMP(delay * 1e6f, 0.0f, 4e9f);
+        memset(p->victim_comm, 0, sizeof(p->victim_comm));
+        if (victim)
+                memcpy(p->victim_comm, victim->comm, sizeof(p->victim_comm));
+}
+
+int pipeline_decide(Pipeline *p, const Decision **ret, size_t *ret_n) {
+        Judge *j = &p->judge;
+        int r;
+
+        j->n_decisions = 0;
+        if (p->n_rows > 0)
+                model_predict(p->model, p->rows, p->n_rows, p->predictions);
+        for (size_t i = 0; i < j->table.n; i++)
+                classify(p, j->table.procs[i]);
+        r = judge_weigh(j, p->dt, p->n_cpus, p->psi_some);
+        if (r < 0)
+                return r;
+        note_victim(p);
+        r = judge_decide(j);
+        if (r < 0)
+                return r;
+        decide_tunables(p);
+        *ret = j->decisions;
+        *ret_n = j->n_decisions;
+        return 0;
+}
+
+static void feedback_tunable(Pipeline *p, const Decision *d, Outcome outcome) {
+        TunerEntry *e = tuner_find(&p->tuner, d->tunable, d->value);
+
+        if (!e || d->kind != DECISION_TUNE || outcome == OUTCOME_DONE || outcome == OUTCOME_NOTHING)
+                return;
+        /* What the kernel refuses it will refuse again, and what others set is theirs: not before
+         * the policy is set anew. */
+        e->applied = false;
+        e->blocked_until = USEC_INFINITY;
+}
+
+void pipeline_feedback(Pipeline *p, const Decision *d, Outcome outcome) {
+        if (d->kind == DECISION_TUNE || d->kind == DECISION_UNTUNE)
+                feedback_tunable(p, d, outcome);
+        else
+                judge_feedback(&p->judge, d, outcome);
+}
+
+void pipeline_note_rollback(Pipeline *p, pid_t pid) {
+        Judge *j = &p->judge;
+
+        for (size_t i = 0; i < j->table.n; i++)
+                if (pid == 0 || j->table.pids[i] == pid)
+                        judge_roll_back(j, j->table.procs[i]);
+        for (size_t i = 0; i < p->tuner.n && pid == 0; i++) {
+                TunerEntry *e = p->tuner.entries + i;
+
+                e->applied = false;
+                if (e->blocked_until != USEC_INFINITY)
+                        e->blocked_until = j->at + j->policy.thresholds.cool_down;
+        }
+        if (pid == 0)
+                p->n_pending = 0;
+}
+
+void pipeline_note_treated(Pipeline *p, pid_t pid, uint64_t start) {
+        Proc *proc = proc_table_find(&p->judge.table, pid);
+
+        if (proc && proc->sample.start == start) {
+                judge_take_over(&p->judge, proc);
+                return;
+        }
+        /* Out of memory: its entry stays in the ledger, and is put back at the end. */
+        if (reserve((void **)&p->pending, &p->n_pending_allocated, p->n_pending + 1,
+                    sizeof(*p->pending)) == 0)
+                p->pending[p->n_pending++] = (Pending){pid, start};
+}
+
+void pipeline_get_status(const Pipeline *p, PipelineStatus *ret) {
+        const Judge *j = &p->judge;
+        const Contention *c = &j->contention;
+
+        *ret = (PipelineStatus){
+                .at = j->at,
+                .n_procs = j->table.n,
+                .n_treated = j->n_treated,
+                .n_inferred = p->n_rows,
+                .victim = p->victim,
+                .victim_delay = p->victim_delay,
+                .busy_share = c->busy,
+                .changes_last_minute = (uint32_t)j->n_changes,
+        };
+        for (int k = 0; k < _CONTENTION_COUNT; k++) {
+                ret->contended[k] = c->lasting[k];
+                ret->contended_since[k] = c->lasting[k] ? c->since[k] : 0;
+        }
+        memcpy(ret->victim_comm, p->victim_comm, sizeof(ret->victim_comm));
+}
+
+size_t pipeline_count(const Pipeline *p) {
+        return p->judge.table.n;
+}
+
+static void fill_view(const Pipeline *p, const Proc *proc, ProcView *ret) {
+        *ret = (ProcView){
+                .sample = proc->sample,
+                .ident = proc->ident,
+                .prediction = proc->prediction,
+                .load_class = proc->load_class,
+                .confidence = proc->confidence,
+                .verdict = proc->verdict,
+                .verdict_since = proc->verdict_since,
+                .treated = proc->treated,
+                .dormant = proc->dormant,
+                .cpu_share = proc->load.cpu,
+                .delay_share = proc->load.delay,
+                .io_bytes_rate = proc->load.io_bytes,
+                .victim = proc->victim,
+                .victim_delay = proc->victim_delay,
+                .rule = proc->rule ? proc->rule->name : NULL,
+        };
+        memcpy(ret->victim_comm, proc->victim_comm, sizeof(ret->victim_comm));
+        if (proc->row >= 0)
+                memcpy(ret->row, p->rows + (size_t)proc->row * FEATURE_COUNT, sizeof(ret->row));
+}
+
+void pipeline_get_proc(const Pipeline *p, size_t index, ProcView *ret) {
+        fill_view(p, p->judge.table.procs[index], ret);
+}
+
+int pipeline_find_proc(const Pipeline *p, pid_t pid, ProcView *ret) {
+        const Proc *proc = proc_table_find(&p->judge.table, pid);
+
+        if (!proc)
+                return -ESRCH;
+        fill_view(p, proc, ret);
+        return 0;
+}
