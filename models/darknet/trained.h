@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* A network that came out of training, and the three files that it becomes: NAME.cfg, NAME.weights
+ * and NAME.json, the manifest. */
+
+#include "models/train/dataset.h"
+#include "models/train/split.h"
+
+typedef struct Trained {
+        const char *name, *version, *description;
+        char *cfg;
+        char *weights;
+        size_t weights_size;
+        Standard standard;
+        uint64_t seed;
+        uint32_t batches; /* trained with */
+        double noise;
+        bool refit; /* trained on the validation programs too, after they chose the batches */
+} Trained;
+
+void trained_done(Trained *t);
+
+/*
+ * Checks the weights with the importer, judges them on each side's programs, and writes the files
+ * into dir, which must exist, the manifest last. Equal input gives equal files. Returns 0 or -errno
+ * with *e set.
+ */
+int trained_write(const Trained *t, const RowTable *all, const Split *split, const char *dir,
+                  Error *e);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * Which programs teach, which choose between networks, and which judge. Programs are split, never
+ * rows: {"train": [names], "validation": [names], "test": [names]}, every name once.
+ */
+
+#include "models/train/row-table.h"
+
+typedef enum Side { SIDE_TRAIN, SIDE_VALIDATION, SIDE_TEST, _SIDE_COUNT } Side;
+
+const char *side_to_string(Side s);
+
+typedef struct SplitEntry {
+        char program[PROGRAM_NAME_MAX];
+        Side side;
+} SplitEntry;
+
+typedef struct Split {
+        SplitEntry *entries;
+        size_t n;
+} Split;
+
+#define SPLIT_INIT ((Split){.entries = NULL})
+
+void split_done(Split *s);
+
+/* Returns 0 or -errno with *e set: missing or unknown key, a name twice, an invalid name. */
+int split_read(const char *path, Split *ret, Error *e);
+
+/* The side of a program, or -ENOENT. */
+int split_side(const Split *s, const char *program);
+
+/* Every program of the table must be named. Returns 0, or -EINVAL with *e naming the first that is
+ * not. */
+int split_check(const Split *s, const RowTable *t, Error *e);
