@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <sys/resource.h>
+
+#include "daemon/bus.h"
+#include "util/io.h"
+
+static int append_mode(sd_bus_message *reply, const Manager *m) {
+        int r;
+
+        r = bus_append_string(reply, "Version", AIKM_VERSION);
+        if (r >= 0)
+                r = bus_append_string(reply, "Mode", mode_to_string(m->policy.mode));
+        if (r >= 0)
+                r = bus_append_u32(reply, "TrialRoot", (uint32_t)m->trial.root);
+        if (r >= 0 && m->trial.root > 0)
+                r = bus_append_string(reply, "TrialMode", mode_to_string(m->trial.mode));
+        if (r >= 0)
+                r = bus_append_string(reply, "PolicyError", m->policy_error);
+        return r;
+}
+
+static int append_sources(sd_bus_message *reply, const Manager *m) {
+        bool bpf = collector_source(m->collector) == SAMPLE_SOURCE_BPF;
+        int r;
+
+        r = bus_append_string(reply, "Source", bpf ? "bpf" : "proc");
+        if (r >= 0)
+                r = bus_append_string(reply, "SourceReason", collector_reason(m->collector));
+        if (r >= 0)
+                r = bus_append_string(reply, "Events", m->events ? "bpf" : "scan");
+        if (r >= 0)
+                r = bus_append_string(reply, "EventsReason", m->events_reason);
+        if (r >= 0)
+                r = bus_append_u64(reply, "LostEvents", m->events_lost);
+        if (r >= 0)
+                r = bus_append_u64(reply, "Rescans", m->rescans);
+        return r;
+}
+
+static int append_model(sd_bus_message *reply, const Manager *m) {
+        int r;
+
+        r = bus_append_string(reply, "Model", m->model->name);
+        if (r >= 0)
+                r = bus_append_string(reply, "ModelVersion", m->model->version);
+        if (r >= 0)
+                r = bus_append_string(reply, "ModelDigest", m->model->digest);
+        if (r >= 0)
+                r = bus_append_string(reply, "ModelReason", m->model_reason);
+        return r;
+}
+
+static uint64_t resident_bytes(void) {
+        unsigned long long resident;
+        char text[128];
+
+        if (io_read_at(-EBADF, "/proc/self/statm", text, sizeof(text)) < 0 ||
+            sscanf(text, "%*u %llu", &resident) != 1)
+                return 0;
+        return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int append_cost(sd_bus_message *reply, const Manager *m) {
+        struct rusage usage = {};
+        int r;
+
+        (void)getrusage(RUSAGE_SELF, &usage);
+        r = bus_append_u64(reply, "IntervalUSec", m->policy.thresholds.interval);
+        if (r >= 0)
+                r = bus_append_u64(reply, "Ticks", m->ticks);
+        if (r >= 0)
+                r = bus_append_u64(reply, "TickUSec", m->tick_cpu);
+        if (r >= 0)
+                r = bus_append_u64(
+                        reply, "CpuUSec",
+                        (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * USEC_PER_SEC +
+                                (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec));
+        if (r >= 0)
+                r = bus_append_u64(reply, "UptimeUSec", usec_now(CLOCK_BOOTTIME) - m->started_at);
+        if (r >= 0)
+                r = bus_append_u64(reply, "ResidentBytes", resident_bytes());
+        return r;
+}
+
+static int append_contended(sd_bus_message *reply, const PipelineStatus *status) {
+        static const char *const names[] = {
+                [CONTENTION_CPU] = "cpu", [CONTENTION_IO] = "io", [CONTENTION_MEMORY] = "memory"};
+        const char *list[ELEMENTSOF(names) + 1];
+        size_t n = 0;
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (status->contended[i])
+                        list[n++] = names[i];
+        list[n] = NULL;
+        r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", "Contended");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(reply, (char **)list);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_machine(sd_bus_message *reply, const Manager *m) {
+        PipelineStatus status;
+        int r;
+
+        pipeline_get_status(m->pipeline, &status);
+        r = bus_append_u32(reply, "Processes", (uint32_t)status.n_procs);
+        if (r >= 0)
+                r = bus_append_u32(reply, "Inferred", (uint32_t)status.n_inferred);
+        if (r >= 0)
+                r = bus_append_u32(reply, "Treated", (uint32_t)status.n_treated);
+        if (r >= 0)
+                r = append_contended(reply, &status);
+        if (r >= 0 && status.victim > 0)
+                r = bus_append_u32(reply, "Victim", (uint32_t)status.victim);
+        if (r >= 0 && status.victim > 0)
+                r = bus_append_string(reply, "VictimComm", status.victim_comm);
+        if (r >= 0 && status.victim > 0)
+                r = bus_append_u32(reply, "VictimDelayUSec", status.victim_delay);
+        if (r >= 0)
+                r = bus_append_double(reply, "BusyShare", (double)status.busy_share);
+        if (r >= 0)
+                r = bus_append_u32(reply, "ChangesLastMinute", status.changes_last_minute);
+        if (r >= 0)
+                r = bus_append_u32(reply, "LedgerActive",
+                                   (uint32_t)ledger_count(m->ledger, /* all= */ false));
+        if (r >= 0)
+                r = bus_append_u32(reply, "LedgerDamaged", (uint32_t)m->ledger_report.n_damaged);
+        return r;
+}
+
+static int append_scope(sd_bus_message *reply, const Manager *m) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", "Scope");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; r >= 0 && i < m->policy.n_scope; i++) {
+                char text[300];
+
+                scope_format(&m->policy.scope[i], text, sizeof(text));
+                r = sd_bus_message_append(reply, "s", text);
+        }
+        for (int depth = 0; r >= 0 && depth < 3; depth++)
+                r = sd_bus_message_close_container(reply);
+        return r;
+}
+
+static int append_actuators(sd_bus_message *reply, const Manager *m) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", "Actuators");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "a(sss)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sss)");
+        for (size_t i = 0; r >= 0 && actuator_all[i]; i++) {
+                const char *why = "";
+                int probe = executor_probe_result(m->executor, actuator_all[i], &why);
+
+                r = sd_bus_message_append(reply, "(sss)", actuator_all[i]->name,
+                                          probe == 0         ? "works"
+                                          : probe == -ENOTTY ? "inert"
+                                                             : "unsupported",
+                                          why ?: "");
+        }
+        for (int depth = 0; r >= 0 && depth < 3; depth++)
+                r = sd_bus_message_close_container(reply);
+        return r;
+}
+
+static int bus_method_get_status(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
+        const Manager *m = userdata;
+        int r;
+
+        r = sd_bus_message_new_method_return(request, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = append_mode(reply, m);
+        if (r >= 0)
+                r = append_sources(reply, m);
+        if (r >= 0)
+                r = append_model(reply, m);
+        if (r >= 0)
+                r = append_cost(reply, m);
+        if (r >= 0)
+                r = append_machine(reply, m);
+        if (r >= 0)
+                r = append_scope(reply, m);
+        if (r >= 0)
+                r = append_actuators(reply, m);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int parse_mode(const char *text, Mode *ret, sd_bus_error *error) {
+        int mode = mode_from_string(text);
+
+        if (mode < 0)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "mode '%s' is not one of observe, advise, enforce", text);
+        *ret = (Mode)mode;
+        return 0;
+}
+
+static int set_mode_authorized(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+        _cleanup_(settings_done)
+        Settings settings = SETTINGS_INIT;
+        Manager *m = userdata;
+        Error e = ERROR_INIT;
+        const char *text;
+        Mode mode = MODE_OBSERVE;
+        int r;
+
+        r = sd_bus_message_read(request, "s", &text);
+        if (r >= 0)
+                r = parse_mode(text, &mode, error);
+        if (r >= 0)
+                r = settings_put(&settings, "mode", text);
+        if (r < 0)
+                return r;
+        r = manager_set(m, &settings, &e);
+        if (r < 0)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "%s", e.text);
+        journal_log(LOG_NOTICE, "mode %s, on request", mode_to_string(mode));
+        return sd_bus_reply_method_return(request, NULL);
+}
+
+static int bus_method_set_mode(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+        return bus_authorize(request, userdata, set_mode_authorized);
+}
+
+static int reload_authorized(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+        Error e = ERROR_INIT;
+
+        if (manager_reload(userdata, &e) < 0)
+                return sd_bus_error_setf(error, BUS_ERROR_CONFIGURATION, "%s", e.text);
+        return sd_bus_reply_method_return(request, NULL);
+}
+
+static int bus_method_reload(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+        return bus_authorize(request, userdata, reload_authorized);
+}
+
+/* Process 1's tree is the machine, and our own is not for trying. */
+static int check_trial_root(const Manager *m, uint32_t root, sd_bus_error *error) {
+        char path[64];
+
+        if (root > 1 && root <= INT32_MAX && (pid_t)root != getpid()) {
+                snprintf(path, sizeof(path), "proc/%u", root);
+                if (faccessat(m->root_fd, path, F_OK, 0) == 0)
+                        return 0;
+        }
+        return sd_bus_error_setf(error,
+                                 root > 1 && root <= INT32_MAX && (pid_t)root != getpid()
+                                         ? BUS_ERROR_NO_SUCH_PROCESS
+                                         : SD_BUS_ERROR_INVALID_ARGS,
+                                 "%u is not a process that a trial can begin at", root);
+}
+
+static int trial_authorized(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+        Bus *b = bus_of(m);
+        const char *text;
+        uint32_t root;
+        Mode mode = MODE_OBSERVE;
+        int r;
+
+        r = sd_bus_message_read(request, "us", &root, &text);
+        if (r < 0)
+                return r;
+        if (m->trial.root > 0 && !bus_trial_is_owner(b, request))
+                return sd_bus_error_setf(error, BUS_ERROR_TRIAL_BUSY,
+                                         "somebody else's trial goes on below process %d",
+                                         m->trial.root);
+        if (root == 0) {
+                bus_trial_clear_owner(b);
+        } else {
+                r = parse_mode(text, &mode, error);
+                if (r >= 0)
+                        r = check_trial_root(m, root, error);
+                if (r >= 0)
+                        r = bus_trial_set_owner(b, request);
+                if (r < 0)
+                        return r;
+        }
+        r = manager_set_trial(m, (pid_t)root, mode);
+        return r < 0 ? r : sd_bus_reply_method_return(request, NULL);
+}
+
+static int bus_method_trial(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+        return bus_authorize(request, userdata, trial_authorized);
+}
+
+static int bus_property_get_version(sd_bus *bus, const char *path, const char *interface,
+                                    const char *property, sd_bus_message *reply, void *userdata,
+                                    sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", AIKM_VERSION);
+}
+
+static int bus_property_get_mode(sd_bus *bus, const char *path, const char *interface,
+                                 const char *property, sd_bus_message *reply, void *userdata,
+                                 sd_bus_error *error) {
+        const Manager *m = userdata;
+
+        return sd_bus_message_append(reply, "s", mode_to_string(m->policy.mode));
+}
+
+const sd_bus_vtable bus_manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Version", "s", bus_property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Mode", "s", bus_property_get_mode, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_METHOD_WITH_ARGS("GetStatus", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", status),
+                                bus_method_get_status, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetMode", SD_BUS_ARGS("s", mode), SD_BUS_NO_RESULT,
+                                bus_method_set_mode, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_reload,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Trial", SD_BUS_ARGS("u", root_pid, "s", mode), SD_BUS_NO_RESULT,
+                                bus_method_trial, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("Ticked",
+                                SD_BUS_ARGS("t", at_usec, "u", n_processes, "u", n_treated), 0),
+        SD_BUS_VTABLE_END,
+};

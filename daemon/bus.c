@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/bus.h"
+
+#include <errno.h>
+
+#include "daemon/bus-ledger.h"
+
+#define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
+#define CALL_TIMEOUT (10 * USEC_PER_SEC)
+#define RETRY_MIN USEC_PER_SEC
+#define RETRY_MAX (60 * USEC_PER_SEC)
+#define DBUS_NAME "org.freedesktop.DBus"
+#define DBUS_PATH "/org/freedesktop/DBus"
+
+struct Bus {
+        Manager *manager;
+        sd_bus *bus;
+        sd_bus_slot *name_slot; /* a request for the name under way */
+        sd_event_source *retry;
+        usec_t retry_delay;
+        sd_bus_slot *owner_match;
+        sd_bus_slot *owner_check;
+        char owner[64]; /* unique name of the trial's caller; "" none */
+        LedgerWatch ledger;
+};
+
+static int bus_connect(Bus *b);
+
+static void bus_disconnect(Bus *b) {
+        b->name_slot = sd_bus_slot_unref(b->name_slot);
+        bus_trial_clear_owner(b);
+        b->bus = sd_bus_close_unref(b->bus);
+}
+
+static int bus_on_retry(sd_event_source *source, uint64_t at, void *userdata);
+
+static void bus_retry_later(Bus *b) {
+        int r;
+
+        b->retry = sd_event_source_disable_unref(b->retry);
+        r = sd_event_add_time_relative(b->manager->event, &b->retry, CLOCK_MONOTONIC,
+                                       b->retry_delay, 0, bus_on_retry, b);
+        if (r < 0)
+                journal_log(LOG_ERR, "cannot plan to connect to the bus again: %s", strerror(-r));
+        b->retry_delay = MIN(b->retry_delay * 2, RETRY_MAX);
+}
+
+static int bus_on_name(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+
+        b->name_slot = sd_bus_slot_unref(b->name_slot);
+        if (e) {
+                journal_log(LOG_WARNING, "cannot take the name " BUS_NAME " again: %s", e->message);
+                bus_retry_later(b);
+                return 0;
+        }
+        b->retry_delay = RETRY_MIN;
+        journal_log(LOG_INFO, "connected to the bus again");
+        return 0;
+}
+
+/* The connection is made anew, and nothing in the tick waits for it. */
+static int bus_on_retry(sd_event_source *source, uint64_t at, void *userdata) {
+        Bus *b = userdata;
+        int r;
+
+        bus_disconnect(b);
+        r = bus_connect(b);
+        if (r >= 0)
+                r = sd_bus_request_name_async(b->bus, &b->name_slot, BUS_NAME, /* flags= */ 0,
+                                              bus_on_name, b);
+        if (r < 0)
+                bus_retry_later(b);
+        return 0;
+}
+
+static int bus_on_disconnected(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+
+        journal_log(LOG_WARNING, "the connection to the bus is lost, trying again");
+        /* A caller that cannot be seen any more has left. */
+        if (b->owner[0]) {
+                bus_trial_clear_owner(b);
+                (void)manager_set_trial(b->manager, 0, MODE_OBSERVE);
+        }
+        bus_retry_later(b);
+        return 0;
+}
+
+static int bus_add_objects(Bus *b) {
+        const struct {
+                const char *interface;
+                const sd_bus_vtable *vtable;
+        } interfaces[] = {
+                {BUS_NAME ".Manager", bus_manager_vtable},
+                {BUS_NAME ".Processes", bus_processes_vtable},
+                {BUS_NAME ".Policy", bus_policy_vtable},
+                {BUS_NAME ".Ledger", bus_ledger_vtable},
+        };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(interfaces); i++) {
+                r = sd_bus_add_object_vtable(b->bus, /* slot= */ NULL, BUS_PATH,
+                                             interfaces[i].interface, interfaces[i].vtable,
+                                             b->manager);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int bus_connect(Bus *b) {
+        const char *address = b->manager->options->bus_address ?: SYSTEM_BUS_ADDRESS;
+        int r;
+
+        r = sd_bus_new(&b->bus);
+        if (r >= 0)
+                r = sd_bus_set_address(b->bus, address);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(b->bus, true);
+        if (r >= 0)
+                r = sd_bus_set_method_call_timeout(b->bus, CALL_TIMEOUT);
+        if (r >= 0)
+                r = bus_add_objects(b);
+        if (r >= 0)
+                r = sd_bus_match_signal(b->bus, /* ret_slot= */ NULL, "org.freedesktop.DBus.Local",
+                                        "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+                                        "Disconnected", bus_on_disconnected, b);
+        if (r >= 0)
+                r = sd_bus_start(b->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(b->bus, b->manager->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                b->bus = sd_bus_close_unref(b->bus);
+        return r;
+}
+
+int bus_new(Manager *m, Bus **ret, Error *e) {
+        const char *address = m->options->bus_address ?: SYSTEM_BUS_ADDRESS;
+        _cleanup_(bus_freep)
+        Bus *b = calloc(1, sizeof(*b));
+        int r;
+
+        if (!b)
+                return error_set(e, -ENOMEM, "out of memory");
+        b->manager = m;
+        b->retry_delay = RETRY_MIN;
+        r = bus_connect(b);
+        if (r < 0)
+                return error_set(e, r, "cannot connect to the bus at %s: %s", address,
+                                 strerror(-r));
+        /* Before the first tick there is nothing that waiting could hold up. */
+        r = sd_bus_request_name(b->bus, BUS_NAME, /* flags= */ 0);
+        if (r == -EEXIST)
+                return error_set(e, r, "the name " BUS_NAME " is taken: another aikmd is running");
+        if (r < 0)
+                return error_set(e, r, "cannot take the name " BUS_NAME " on the bus at %s: %s",
+                                 address, strerror(-r));
+        *ret = TAKE_PTR(b);
+        return 0;
+}
+
+Bus *bus_free(Bus *b) {
+        if (!b)
+                return NULL;
+        sd_event_source_disable_unref(b->retry);
+        sd_bus_slot_unref(b->name_slot);
+        bus_trial_clear_owner(b);
+        ledger_watch_done(&b->ledger);
+        sd_bus_flush_close_unref(b->bus);
+        free(b);
+        return NULL;
+}
+
+Bus *bus_of(const Manager *m) {
+        return m->bus;
+}
+
+static bool bus_is_ready(const Bus *b) {
+        return b && b->bus && sd_bus_is_ready(b->bus) > 0;
+}
+
+void bus_emit_ticked(Bus *b) {
+        PipelineStatus status;
+
+        if (!bus_is_ready(b))
+                return;
+        pipeline_get_status(b->manager->pipeline, &status);
+        (void)sd_bus_emit_signal(b->bus, BUS_PATH, BUS_NAME ".Manager", "Ticked", "tuu",
+                                 (uint64_t)status.at, (uint32_t)status.n_procs,
+                                 (uint32_t)status.n_treated);
+}
+
+void bus_emit_mode(Bus *b) {
+        if (bus_is_ready(b))
+                (void)sd_bus_emit_properties_changed(b->bus, BUS_PATH, BUS_NAME ".Manager", "Mode",
+                                                     NULL);
+}
+
+static void emit_changed(uint64_t action, LedgerState state, void *userdata) {
+        Bus *b = userdata;
+
+        (void)sd_bus_emit_signal(b->bus, BUS_PATH, BUS_NAME ".Ledger", "Changed", "ts", action,
+                                 ledger_state_to_string(state));
+}
+
+void bus_emit_ledger_changes(Bus *b) {
+        if (bus_is_ready(b))
+                (void)ledger_watch_update(&b->ledger, b->manager->ledger, emit_changed, b);
+}
+
+/* A request that waits for the bus to say who sent it. */
+typedef struct Authorization {
+        sd_bus_message *request;
+        sd_bus_message_handler_t handler;
+        Manager *manager;
+} Authorization;
+
+static void authorization_destroy(void *userdata) {
+        Authorization *a = userdata;
+
+        sd_bus_message_unref(a->request);
+        free(a);
+}
+
+static int authorization_on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_error_free)
+        sd_bus_error own = SD_BUS_ERROR_NULL;
+        Authorization *a = userdata;
+        uint32_t uid;
+        int r;
+
+        if (sd_bus_message_is_method_error(reply, NULL) ||
+            sd_bus_message_read(reply, "u", &uid) < 0 || uid != 0)
+                return sd_bus_reply_method_errorf(a->request, SD_BUS_ERROR_ACCESS_DENIED,
+                                                  "only root may call %s",
+                                                  sd_bus_message_get_member(a->request));
+        r = a->handler(a->request, a->manager, &own);
+        if (r >= 0)
+                return 0;
+        if (sd_bus_error_is_set(&own))
+                return sd_bus_reply_method_error(a->request, &own);
+        return sd_bus_reply_method_errno(a->request, r, NULL);
+}
+
+int bus_authorize(sd_bus_message *request, Manager *m, sd_bus_message_handler_t handler) {
+        const char *sender = sd_bus_message_get_sender(request);
+        sd_bus_slot *slot = NULL;
+        Authorization *a;
+        int r;
+
+        if (!sender)
+                return -EACCES;
+        a = calloc(1, sizeof(*a));
+        if (!a)
+                return -ENOMEM;
+        *a = (Authorization){
+                .request = sd_bus_message_ref(request), .handler = handler, .manager = m};
+        r = sd_bus_call_method_async(sd_bus_message_get_bus(request), &slot, DBUS_NAME, DBUS_PATH,
+                                     DBUS_NAME, "GetConnectionUnixUser", authorization_on_reply, a,
+                                     "s", sender);
+        if (r < 0) {
+                authorization_destroy(a);
+                return r;
+        }
+        /* The slot lives until the answer comes or the connection ends, and a with it. */
+        (void)sd_bus_slot_set_destroy_callback(slot, authorization_destroy);
+        (void)sd_bus_slot_set_floating(slot, true);
+        sd_bus_slot_unref(slot);
+        return 1;
+}
+
+bool bus_trial_is_owner(const Bus *b, sd_bus_message *request) {
+        return !b->owner[0] || streq(b->owner, sd_bus_message_get_sender(request));
+}
+
+void bus_trial_clear_owner(Bus *b) {
+        b->owner_match = sd_bus_slot_unref(b->owner_match);
+        b->owner_check = sd_bus_slot_unref(b->owner_check);
+        b->owner[0] = 0;
+}
+
+static void bus_trial_owner_left(Bus *b) {
+        journal_log(LOG_INFO, "the trial's caller %s has left the bus", b->owner);
+        bus_trial_clear_owner(b);
+        (void)manager_set_trial(b->manager, 0, MODE_OBSERVE);
+}
+
+static int bus_on_owner_changed(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
+        const char *name, *old_owner, *new_owner;
+        Bus *b = userdata;
+
+        if (sd_bus_message_read(signal, "sss", &name, &old_owner, &new_owner) >= 0 &&
+            !new_owner[0] && streq(name, b->owner))
+                bus_trial_owner_left(b);
+        return 0;
+}
+
+static int bus_on_owner_checked(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+        int there;
+
+        b->owner_check = sd_bus_slot_unref(b->owner_check);
+        if (sd_bus_message_is_method_error(reply, NULL) ||
+            sd_bus_message_read(reply, "b", &there) < 0 || !there)
+                bus_trial_owner_left(b);
+        return 0;
+}
+
+int bus_trial_set_owner(Bus *b, sd_bus_message *request) {
+        const char *sender = sd_bus_message_get_sender(request);
+        char match[256];
+        int r;
+
+        if (streq(b->owner, sender))
+                return 0;
+        bus_trial_clear_owner(b);
+        snprintf(match, sizeof(match),
+                 "type='signal',sender='" DBUS_NAME "',path='" DBUS_PATH "',interface='" DBUS_NAME
+                 "',member='NameOwnerChanged',arg0='%s'",
+                 sender);
+        r = sd_bus_add_match_async(b->bus, &b->owner_match, match, bus_on_owner_changed,
+                                   /* install_callback= */ NULL, b);
+        if (r < 0)
+                return r;
+        snprintf(b->owner, sizeof(b->owner), "%s", sender);
+        /* It may have left before the match was there. The bus answers in order, so whoever is
+         * there now will be heard leaving. */
+        r = sd_bus_call_method_async(b->bus, &b->owner_check, DBUS_NAME, DBUS_PATH, DBUS_NAME,
+                                     "NameHasOwner", bus_on_owner_checked, b, "s", sender);
+        if (r < 0)
+                bus_trial_clear_owner(b);
+        return r;
+}
+
+int bus_append_string(sd_bus_message *reply, const char *key, const char *value) {
+        return sd_bus_message_append(reply, "{sv}", key, "s", value);
+}
+
+int bus_append_u32(sd_bus_message *reply, const char *key, uint32_t value) {
+        return sd_bus_message_append(reply, "{sv}", key, "u", value);
+}
+
+int bus_append_u64(sd_bus_message *reply, const char *key, uint64_t value) {
+        return sd_bus_message_append(reply, "{sv}", key, "t", value);
+}
+
+int bus_append_double(sd_bus_message *reply, const char *key, double value) {
+        return sd_bus_message_append(reply, "{sv}", key, "d", value);
+}
+
+int bus_append_bool(sd_bus_message *reply, const char *key, bool value) {
+        return sd_bus_message_append(reply, "{sv}", key, "b", (int)value);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The daemon on the message bus: one connection that comes back by itself, the name org.aikm1, and
+ * the object /org/aikm1. Everything here takes a Bus that is NULL or not connected and does nothing
+ * then.
+ */
+
+#include <systemd/sd-bus.h>
+
+#include "daemon/manager.h"
+
+#define BUS_NAME "org.aikm1"
+#define BUS_PATH "/org/aikm1"
+#define BUS_ERROR_NO_SUCH_PROCESS "org.aikm1.Error.NoSuchProcess"
+#define BUS_ERROR_NO_SUCH_ACTION "org.aikm1.Error.NoSuchAction"
+#define BUS_ERROR_TRIAL_BUSY "org.aikm1.Error.TrialBusy"
+#define BUS_ERROR_CONFIGURATION "org.aikm1.Error.Configuration"
+
+/* Connects and takes the name. Returns 0 or -errno with *e set. */
+int bus_new(Manager *m, Bus **ret, Error *e);
+Bus *bus_free(Bus *b);
+DEFINE_CLEANUP(Bus *, bus_free);
+
+void bus_emit_ticked(Bus *b);
+void bus_emit_mode(Bus *b);
+/* org.aikm1.Ledger.Changed for each action whose state differs from the last call's. */
+void bus_emit_ledger_changes(Bus *b);
+
+/* One interface each; userdata of their handlers is the Manager. */
+extern const sd_bus_vtable bus_manager_vtable[];
+extern const sd_bus_vtable bus_processes_vtable[];
+extern const sd_bus_vtable bus_policy_vtable[];
+extern const sd_bus_vtable bus_ledger_vtable[];
+
+/*
+ * Asks the bus who sent the request, without waiting, and calls handler for root alone; others get
+ * AccessDenied. handler replies, or returns -errno with the error set, as any sd-bus handler.
+ * Returns 1, or -errno.
+ */
+int bus_authorize(sd_bus_message *request, Manager *m, sd_bus_message_handler_t handler);
+
+/* "Key": value, into an open a{sv}. Return 0 or -errno. */
+int bus_append_string(sd_bus_message *reply, const char *key, const char *value);
+int bus_append_u32(sd_bus_message *reply, const char *key, uint32_t value);
+int bus_append_u64(sd_bus_message *reply, const char *key, uint64_t value);
+int bus_append_double(sd_bus_message *reply, const char *key, double value);
+int bus_append_bool(sd_bus_message *reply, const char *key, bool value);
+
+/* A ledger row; used by Ledger.List and Processes.Explain. */
+int bus_append_entry(sd_bus_message *reply, const LedgerEntry *entry);
+
+/* The caller of a trial. set_owner watches the sender of request, and ends the trial when it leaves
+ * the bus. */
+bool bus_trial_is_owner(const Bus *b, sd_bus_message *request);
+int bus_trial_set_owner(Bus *b, sd_bus_message *request);
+void bus_trial_clear_owner(Bus *b);
+Bus *bus_of(const Manager *m);

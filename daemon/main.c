@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <malloc.h>
+
+#include "daemon/config.h"
+#include "daemon/manager.h"
+#include "util/io.h"
+
+#define EXIT_USAGE 2
+
+static int fail(const Error *e, int r) {
+        journal_log(LOG_ERR, "%s", e->text[0] ? e->text : strerror(-r));
+        return EXIT_FAILURE;
+}
+
+/* The files and the command line's settings. */
+static int load_policy(const Options *o, Policy *ret, Error *e) {
+        _cleanup_close_
+        int root_fd = io_root_open();
+        Manager m = {.options = o, .root_fd = root_fd};
+
+        if (root_fd < 0)
+                return error_set(e, root_fd, "cannot open the root directory: %s",
+                                 strerror(-root_fd));
+        return manager_load_policy(&m, ret, e);
+}
+
+static int run(const Options *o) {
+        _cleanup_(manager_freep)
+        Manager *m = NULL;
+        Error e = ERROR_INIT;
+        int r;
+
+        r = manager_new(o, &m, &e);
+        if (r < 0)
+                return fail(&e, r);
+        return manager_run(m) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int check_config(const Options *o) {
+        _cleanup_(policy_done)
+        Policy p = POLICY_INIT;
+        Error e = ERROR_INIT;
+        int r;
+
+        r = load_policy(o, &p, &e);
+        if (r < 0)
+                return fail(&e, r);
+        puts("The configuration is good.");
+        return EXIT_SUCCESS;
+}
+
+static int replay(const Options *o) {
+        _cleanup_(policy_done)
+        Policy p = POLICY_INIT;
+        _cleanup_(model_freep)
+        Model *model = NULL;
+        ReplayResult result = {};
+        char reason[512];
+        Error e = ERROR_INIT;
+        int r;
+
+        r = load_policy(o, &p, &e);
+        if (r < 0)
+                return fail(&e, r);
+        r = model_choose(p.model, &model, reason, sizeof(reason));
+        if (r < 0)
+                return fail(&e, r);
+        r = recording_replay(o->recording, model, stdout, &result, &e);
+        if (r < 0)
+                return fail(&e, r);
+        if (result.torn)
+                journal_log(LOG_NOTICE, "%s ends in the middle of a frame, ignoring its rest",
+                            o->recording);
+        printf("%" PRIu64 " samples, %" PRIu64 " decisions, %" PRIu64 " different\n",
+               result.n_samples, result.n_decisions, result.n_different);
+        return result.n_different > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int restore(const Options *o) {
+        _cleanup_close_
+        int root_fd = -EBADF, runtime_fd = -EBADF;
+        _cleanup_(ledger_closep)
+        Ledger *ledger = NULL;
+        _cleanup_(executor_freep)
+        Executor *executor = NULL;
+        LedgerReport report = {};
+        RestoreCount count = {};
+        Error e = ERROR_INIT;
+        int r;
+
+        if (access(o->runtime_dir, F_OK) < 0) {
+                puts("Nothing to put back.");
+                return EXIT_SUCCESS;
+        }
+        root_fd = io_root_open();
+        if (root_fd < 0)
+                return fail(&e, root_fd);
+        runtime_fd = runtime_open(o->runtime_dir, &e);
+        if (runtime_fd < 0)
+                return fail(&e, runtime_fd);
+        r = runtime_open_ledger(root_fd, runtime_fd, &ledger, &report, &e);
+        if (r < 0)
+                return fail(&e, r);
+        if (report.n_damaged > 0)
+                journal_log(LOG_WARNING, "%zu damaged lines of the ledger were not trusted",
+                            report.n_damaged);
+        if (ledger_count(ledger, /* all= */ false) == 0) {
+                puts("Nothing to put back.");
+                return EXIT_SUCCESS;
+        }
+        r = executor_new(root_fd, ledger, o->cgroup_name, &executor);
+        if (r >= 0)
+                r = executor_restore(executor, RESTORE_ALL, 0, &count);
+        if (r < 0 && r != -ENOENT)
+                return fail(&e, r);
+        printf("%zu put back, %zu changed by somebody else and left alone, %zu gone, %zu failed\n",
+               count.restored, count.foreign, count.gone, count.failed);
+        return count.failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int perform(const Options *o) {
+        switch (o->task) {
+        case TASK_RUN:
+                return run(o);
+        case TASK_REPLAY:
+                return replay(o);
+        case TASK_RESTORE:
+                return restore(o);
+        case TASK_CHECK_CONFIG:
+                return check_config(o);
+        case TASK_HELP:
+                options_print_help(stdout);
+                return EXIT_SUCCESS;
+        case TASK_VERSION:
+                puts("aikmd " AIKM_VERSION);
+                return EXIT_SUCCESS;
+        }
+        return EXIT_FAILURE;
+}
+
+int main(int argc, char *argv[]) {
+        _cleanup_(options_done)
+        Options options = OPTIONS_INIT;
+        Error e = ERROR_INIT;
+        int r;
+
+        /* Large blocks, such as the kernel's BTF at the start, go back to the kernel when they are
+         * freed: a fixed threshold keeps malloc from learning otherwise. */
+        (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+        (void)mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+        journal_init();
+        r = options_parse(argc, argv, &options, &e);
+        if (r < 0) {
+                fprintf(stderr, "aikmd: %s\nTry 'aikmd --help'.\n",
+                        e.text[0] ? e.text : strerror(-r));
+                return r == -ENOMEM ? EXIT_FAILURE : EXIT_USAGE;
+        }
+        return perform(&options);
+}

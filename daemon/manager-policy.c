@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "daemon/bus.h"
+#include "daemon/config.h"
+#include "daemon/manager.h"
+#include "models/manifest.h"
+
+#define DEFAULT_MANIFEST "default.json"
+
+/* The folder of the shipped models; the environment's is for running from the build folder. */
+static const char *model_dir(void) {
+        const char *dir = getenv("AIKM_MODEL_DIR");
+
+        return dir && dir[0] ? dir : AIKM_MODEL_DIR;
+}
+
+int model_choose(const char *setting, Model **ret, char *ret_reason, size_t size) {
+        bool standard = !setting[0] || streq(setting, "default");
+        char path[512];
+        Error e = ERROR_INIT;
+        int r;
+
+        ret_reason[0] = 0;
+        if (streq(setting, "rules"))
+                return rules_model_new(ret);
+        if (standard)
+                snprintf(path, sizeof(path), "%s/" DEFAULT_MANIFEST, model_dir());
+        r = manifest_load_model(standard ? path : setting, ret, &e);
+        if (r >= 0)
+                return 0;
+        snprintf(ret_reason, size, "%s", e.text[0] ? e.text : strerror(-r));
+        journal_note(LOG_WARNING, MESSAGE_MODEL_REFUSED, NULL,
+                     "Model refused, going on with the rules: %s", ret_reason);
+        return rules_model_new(ret);
+}
+
+int manager_load_policy(const Manager *m, Policy *ret, Error *e) {
+        _cleanup_(policy_done)
+        Policy p = POLICY_INIT;
+        int r;
+
+        r = config_load(m->root_fd, m->options->config_dirs, &p, e);
+        if (r < 0)
+                return r;
+        r = settings_apply(&m->options->settings, &p, e);
+        if (r < 0)
+                return r;
+        r = settings_apply(&m->runtime_settings, &p, e);
+        if (r < 0)
+                return r;
+        *ret = p;
+        p = POLICY_INIT;
+        return 0;
+}
+
+/* A recording names one model at its head and is worth nothing beyond it. */
+static void manager_set_model(Manager *m, Model *model, const char *reason) {
+        bool other = !streq(model->name, m->model->name) || !streq(model->digest, m->model->digest);
+
+        if (other && m->recording) {
+                journal_log(LOG_NOTICE, "the model changed: the recording ends here");
+                m->recording = recording_close(m->recording);
+        }
+        pipeline_set_model(m->pipeline, model);
+        model_free(m->model);
+        m->model = model;
+        snprintf(m->model_reason, sizeof(m->model_reason), "%s", reason);
+}
+
+int manager_install_policy(Manager *m, Policy *p) {
+        bool timer = p->thresholds.interval != m->policy.thresholds.interval;
+        bool mode = p->mode != m->policy.mode;
+        _cleanup_(model_freep)
+        Model *model = NULL;
+        char reason[sizeof(m->model_reason)];
+        int r;
+
+        r = model_choose(p->model, &model, reason, sizeof(reason));
+        if (r < 0)
+                return r;
+        r = pipeline_set_policy(m->pipeline, p);
+        if (r < 0)
+                return r;
+        manager_record(m, policy, p);
+        manager_set_model(m, TAKE_PTR(model), reason);
+        policy_done(&m->policy);
+        m->policy = *p;
+        *p = POLICY_INIT;
+        if (timer) {
+                r = manager_arm_timer(m);
+                if (r < 0)
+                        journal_log(LOG_ERR, "cannot set the timer: %s, ignoring", strerror(-r));
+        }
+        if (mode)
+                bus_emit_mode(m->bus);
+        /* What the new policy does not want any more is put back now, not in a minute's interval.
+         */
+        manager_tick_soon(m);
+        return 0;
+}
+
+int manager_set(Manager *m, const Settings *settings, Error *e) {
+        _cleanup_(policy_done)
+        Policy p = POLICY_INIT;
+        int r;
+
+        r = policy_copy(&m->policy, &p);
+        if (r < 0)
+                return error_set(e, r, "out of memory");
+        r = settings_apply(settings, &p, e);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < settings->n; i++) {
+                r = settings_put(&m->runtime_settings, settings->items[i].key,
+                                 settings->items[i].value);
+                if (r < 0)
+                        return error_set(e, r, "out of memory");
+        }
+        r = manager_install_policy(m, &p);
+        return r < 0 ? error_set(e, r, "cannot take over the policy: %s", strerror(-r)) : 0;
+}
+
+int manager_reload(Manager *m, Error *e) {
+        _cleanup_(policy_done)
+        Policy p = POLICY_INIT;
+        Error own = ERROR_INIT;
+        int r;
+
+        r = manager_load_policy(m, &p, &own);
+        if (r >= 0)
+                r = manager_install_policy(m, &p);
+        if (r < 0) {
+                if (!own.text[0])
+                        error_set(&own, r, "%s", strerror(-r));
+                journal_note(LOG_ERR, MESSAGE_CONFIG_REFUSED, NULL,
+                             "Configuration refused, going on with the last good one: %s",
+                             own.text);
+                snprintf(m->policy_error, sizeof(m->policy_error), "%s", own.text);
+                return error_set(e, r, "%s", own.text);
+        }
+        m->policy_error[0] = 0;
+        journal_log(LOG_INFO, "configuration read again: mode %s", mode_to_string(m->policy.mode));
+        return 0;
+}
+
+int manager_reset(Manager *m, Error *e) {
+        Settings old = m->runtime_settings;
+        int r;
+
+        m->runtime_settings = SETTINGS_INIT;
+        r = manager_reload(m, e);
+        if (r < 0) {
+                /* The last good policy goes on, and what was set with it. */
+                m->runtime_settings = old;
+                return r;
+        }
+        settings_done(&old);
+        return 0;
+}

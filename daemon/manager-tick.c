@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "daemon/bus.h"
+#include "daemon/manager.h"
+
+#define TIMER_ACCURACY_MAX (50 * USEC_PER_MSEC)
+#define FAILURES_TOLD_PER_MINUTE 10
+/* After lost events, at the soonest: a ring that stays full must not turn the daemon into a
+ * spinner. */
+#define RESCAN_AFTER (100 * USEC_PER_MSEC)
+
+static int manager_on_timer(sd_event_source *source, uint64_t at, void *userdata) {
+        Manager *m = userdata;
+        usec_t interval = m->policy.thresholds.interval, now = usec_now(CLOCK_MONOTONIC);
+        int r;
+
+        manager_tick(m);
+        /* Even steps from the first tick on, except after a suspend or a stall. */
+        r = sd_event_source_set_time(source, at + interval > now ? at + interval : now + interval);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int manager_arm_timer(Manager *m) {
+        usec_t interval = m->policy.thresholds.interval;
+        usec_t next = usec_now(CLOCK_MONOTONIC) + interval;
+
+        m->timer = sd_event_source_disable_unref(m->timer);
+        return sd_event_add_time(m->event, &m->timer, CLOCK_MONOTONIC, m->ticks ? next : 0,
+                                 MIN(interval / 20, TIMER_ACCURACY_MAX), manager_on_timer, m);
+}
+
+static void manager_tick_in(Manager *m, usec_t delay) {
+        usec_t wanted = usec_now(CLOCK_MONOTONIC) + delay;
+        uint64_t planned;
+
+        if (sd_event_source_get_time(m->timer, &planned) < 0 || planned <= wanted)
+                return;
+        (void)sd_event_source_set_time(m->timer, wanted);
+}
+
+void manager_tick_soon(Manager *m) {
+        manager_tick_in(m, 0);
+}
+
+void manager_recorded(Manager *m, int r) {
+        if (r >= 0)
+                return;
+        journal_log(LOG_ERR, "cannot go on recording: %s; the recording ends here", strerror(-r));
+        m->recording = recording_close(m->recording);
+}
+
+/* The ids that the pipeline asked for, read and handed in. */
+static void manager_feed_idents(Manager *m, const pid_t *wanted, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                Ident ident = {};
+
+                if (ident_read(m->root_fd, wanted[i], &ident) < 0)
+                        continue;
+                manager_record(m, ident, wanted[i], &ident);
+                pipeline_set_ident(m->pipeline, wanted[i], &ident);
+        }
+}
+
+static void manager_carry_out(Manager *m, const Decision *decisions, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                const Decision *d = &decisions[i];
+                Error e = ERROR_INIT;
+                uint64_t action = 0;
+                Outcome outcome;
+
+                outcome = executor_carry_out(m->executor, d, m->model->name, &action, &e);
+                manager_record(m, feedback, d, outcome);
+                pipeline_feedback(m->pipeline, d, outcome);
+                manager_note_decision(m, d, outcome, action, &e);
+        }
+        if (n > 0)
+                bus_emit_ledger_changes(m->bus);
+}
+
+static int manager_look_and_act(Manager *m) {
+        const Decision *decisions;
+        const pid_t *wanted;
+        size_t n_wanted, n;
+        int r;
+
+        r = collector_read(m->collector, &m->sample);
+        if (r < 0)
+                return r;
+        manager_record(m, sample, &m->sample);
+        r = pipeline_observe(m->pipeline, &m->sample, &wanted, &n_wanted);
+        if (r < 0)
+                return r;
+        manager_feed_idents(m, wanted, n_wanted);
+        r = pipeline_decide(m->pipeline, &decisions, &n);
+        if (r < 0)
+                return r;
+        manager_record(m, decisions, decisions, n);
+        manager_carry_out(m, decisions, n);
+        return 0;
+}
+
+/* Losing events costs nothing but time: the next look finds the processes. */
+void manager_check_lost_events(Manager *m) {
+        uint64_t lost = m->events ? events_lost(m->events) : m->events_lost;
+
+        if (lost == m->events_lost)
+                return;
+        if (m->events_lost == 0)
+                journal_note(LOG_NOTICE, MESSAGE_EVENTS_LOST, NULL,
+                             "%" PRIu64 " process events did not fit into the ring buffer, looking "
+                             "at all processes again; further losses are counted in the status",
+                             lost);
+        m->events_lost = lost;
+        m->rescans++;
+        manager_tick_in(m, RESCAN_AFTER);
+}
+
+void manager_tick(Manager *m) {
+        usec_t cpu = usec_now(CLOCK_PROCESS_CPUTIME_ID);
+        int r;
+
+        r = manager_look_and_act(m);
+        if (r < 0) {
+                if (r != m->tick_error)
+                        journal_log(LOG_ERR, "cannot look at the processes: %s, trying again",
+                                    strerror(-r));
+        } else {
+                m->ticks++;
+                bus_emit_ticked(m->bus);
+                (void)sd_notify(0, "WATCHDOG=1");
+        }
+        m->tick_error = r;
+        m->tick_cpu = usec_now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+}
+
+void manager_on_event(const struct aikm_event *event, void *userdata) {
+        Manager *m = userdata;
+        ProcView parent;
+
+        switch (event->kind) {
+        case AIKM_EVENT_EXEC:
+                manager_record(m, exec, event->pid);
+                pipeline_note_exec(m->pipeline, event->pid);
+                break;
+        case AIKM_EVENT_FORK:
+                if (pipeline_find_proc(m->pipeline, event->ppid, &parent) >= 0 && parent.treated)
+                        executor_note_fork(m->executor, event->ppid, event->pid,
+                                           event->start_ns / (NSEC_PER_SEC / 100));
+                break;
+        default:
+                /* An exit shows in the next sample. */
+                break;
+        }
+}
+
+/* The newest ledger entry of an action: what was written first there and what it was. */
+static const LedgerEntry *find_entry(const Ledger *l, uint64_t action) {
+        for (size_t i = ledger_count(l, /* all= */ true); action > 0 && i-- > 0;) {
+                const LedgerEntry *entry = ledger_get(l, i, /* all= */ true);
+
+                if (entry->action == action)
+                        return entry;
+        }
+        return NULL;
+}
+
+static void note_failure(Manager *m, const Decision *d, const JournalFields *fields,
+                         const Error *e) {
+        usec_t now = usec_now(CLOCK_MONOTONIC);
+
+        if (now - m->failures_since > 60 * USEC_PER_SEC) {
+                m->failures_since = now;
+                m->failures_told = 0;
+        }
+        if (m->failures_told++ >= FAILURES_TOLD_PER_MINUTE)
+                return;
+        journal_note(LOG_WARNING, /* message_id= */ NULL, fields, "Cannot change %s%s[%d]: %s",
+                     d->tunable, d->comm, d->pid, e->text[0] ? e->text : "the kernel refused it");
+}
+
+static void note_demoted(const Decision *d, const JournalFields *f) {
+        if (d->victim > 0)
+                journal_note(LOG_INFO, MESSAGE_DEMOTED, f,
+                             "Demoted %s[%d], %s by %s: %s[%d] waits %u ms per second", d->comm,
+                             d->pid, f->load_class, f->confidence, d->victim_comm, d->victim,
+                             d->victim_delay / 1000);
+        else
+                journal_note(LOG_INFO, MESSAGE_DEMOTED, f, "Demoted %s[%d], %s by %s", d->comm,
+                             d->pid, f->load_class, f->confidence);
+}
+
+static void note_done(const Decision *d, const JournalFields *f) {
+        switch (d->kind) {
+        case DECISION_APPLY:
+                note_demoted(d, f);
+                break;
+        case DECISION_RELEASE:
+                journal_note(LOG_INFO, MESSAGE_PUT_BACK, f, "Put back %s[%d]: %s", d->comm, d->pid,
+                             verdict_sentence(d->verdict));
+                break;
+        case DECISION_TUNE:
+                journal_note(LOG_INFO, MESSAGE_KNOB_CHANGED, f, "Set %s to %s", d->tunable,
+                             d->value);
+                break;
+        case DECISION_UNTUNE:
+                journal_note(LOG_INFO, MESSAGE_KNOB_PUT_BACK, f, "Put back %s", d->tunable);
+                break;
+        case DECISION_ADOPT:
+                /* Its parent's demotion was told. */
+                break;
+        }
+}
+
+void manager_note_decision(Manager *m, const Decision *d, Outcome outcome, uint64_t action,
+                           const Error *e) {
+        bool knob = d->kind == DECISION_TUNE || d->kind == DECISION_UNTUNE;
+        const LedgerEntry *entry = find_entry(m->ledger, action);
+        char confidence[16];
+        JournalFields f = {
+                .pid = d->pid,
+                .comm = d->comm,
+                .load_class = knob ? NULL : class_to_string(d->load_class),
+                .verdict = verdict_to_string(d->verdict),
+                .path = entry ? entry->path : NULL,
+                .old_value = entry ? entry->old_value : NULL,
+                .new_value = entry ? entry->new_value : NULL,
+                .action = action,
+                .victim = d->victim,
+                .victim_comm = d->victim_comm,
+                .model = m->model->name,
+        };
+
+        snprintf(confidence, sizeof(confidence), "%.2f", (double)d->confidence);
+        if (!knob)
+                f.confidence = confidence;
+        switch (outcome) {
+        case OUTCOME_DONE:
+                note_done(d, &f);
+                break;
+        case OUTCOME_FOREIGN:
+                if (knob)
+                        journal_note(LOG_NOTICE, MESSAGE_HANDS_OFF, &f,
+                                     "%s was changed by somebody else: left alone", d->tunable);
+                else
+                        journal_note(LOG_NOTICE, MESSAGE_HANDS_OFF, &f,
+                                     "%s[%d] was changed by somebody else: left alone from now on",
+                                     d->comm, d->pid);
+                break;
+        case OUTCOME_FAILED:
+                note_failure(m, d, &f, e);
+                break;
+        default:
+                break;
+        }
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "daemon/bus.h"
+#include "daemon/manager.h"
+
+static void tell_report(const LedgerReport *report) {
+        if (report->other_boot)
+                journal_log(LOG_INFO, "the ledger was of another boot and was set aside");
+        if (report->torn)
+                journal_log(LOG_NOTICE, "the last line of the ledger was cut; it was dropped");
+        if (report->n_damaged > 0)
+                journal_log(LOG_WARNING, "%zu damaged lines of the ledger were not trusted",
+                            report->n_damaged);
+}
+
+void manager_restore_leftovers(Manager *m) {
+        RestoreCount count = {};
+        int r;
+
+        tell_report(&m->ledger_report);
+        if (ledger_count(m->ledger, /* all= */ false) == 0)
+                return;
+        r = executor_restore(m->executor, RESTORE_ALL, 0, &count);
+        if (r < 0 && r != -ENOENT)
+                journal_log(LOG_ERR, "cannot put back what an earlier run changed: %s",
+                            strerror(-r));
+        journal_note(count.failed ? LOG_WARNING : LOG_NOTICE, MESSAGE_RESTORED_AFTER_CRASH, NULL,
+                     "An earlier run left changes: %zu put back, %zu changed by somebody else and "
+                     "left alone, %zu gone, %zu failed",
+                     count.restored, count.foreign, count.gone, count.failed);
+}
+
+void manager_restore_at_stop(Manager *m) {
+        RestoreCount count = {};
+        size_t n = ledger_count(m->ledger, /* all= */ false);
+        int r;
+
+        if (n == 0)
+                return;
+        if (m->policy.keep_on_stop) {
+                journal_log(LOG_NOTICE, "policy keeps %zu changes; aikmd --restore undoes them", n);
+                return;
+        }
+        r = executor_restore(m->executor, RESTORE_ALL, 0, &count);
+        if (r < 0 && r != -ENOENT)
+                journal_log(LOG_ERR, "cannot put everything back: %s", strerror(-r));
+        bus_emit_ledger_changes(m->bus);
+        journal_note(
+                count.failed ? LOG_WARNING : LOG_INFO, MESSAGE_PUT_BACK, NULL,
+                "Put back at stop: %zu, %zu changed by somebody else and left alone, %zu gone, "
+                "%zu failed",
+                count.restored, count.foreign, count.gone, count.failed);
+}
+
+/* The processes that an action touched have to be left alone by the pipeline for a while; found
+ * before the action's entries end. */
+static int collect_pids(const Ledger *l, uint64_t action, pid_t **ret, size_t *ret_n) {
+        size_t n = ledger_count(l, /* all= */ false), found = 0;
+        _cleanup_free_
+        pid_t *pids = calloc(n + 1, sizeof(*pids));
+
+        if (!pids)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                const LedgerEntry *entry = ledger_get(l, i, /* all= */ false);
+
+                if (entry->action == action && entry->pid > 0 &&
+                    (found == 0 || pids[found - 1] != entry->pid))
+                        pids[found++] = entry->pid;
+        }
+        *ret = TAKE_PTR(pids);
+        *ret_n = found;
+        return 0;
+}
+
+static void manager_note_rollback(Manager *m, pid_t pid) {
+        manager_record(m, rollback, pid);
+        pipeline_note_rollback(m->pipeline, pid);
+}
+
+int manager_rollback(Manager *m, RestoreWhat what, uint64_t number, RestoreCount *ret) {
+        _cleanup_free_
+        pid_t *pids = NULL;
+        RestoreCount count = {};
+        size_t n_pids = 0;
+        int r;
+
+        if (what == RESTORE_ACTION) {
+                r = collect_pids(m->ledger, number, &pids, &n_pids);
+                if (r < 0)
+                        return r;
+        }
+        r = executor_restore(m->executor, what, number, &count);
+        if (r < 0)
+                return r;
+        if (what == RESTORE_ALL)
+                manager_note_rollback(m, 0);
+        else if (what == RESTORE_PID)
+                manager_note_rollback(m, (pid_t)number);
+        for (size_t i = 0; i < n_pids; i++)
+                manager_note_rollback(m, pids[i]);
+        bus_emit_ledger_changes(m->bus);
+        journal_note(LOG_NOTICE, MESSAGE_PUT_BACK,
+                     &(JournalFields){.pid = what == RESTORE_PID ? (pid_t)number : 0,
+                                      .action = what == RESTORE_ACTION ? number : 0},
+                     "Rolled back on request: %zu put back, %zu changed by somebody else and left "
+                     "alone, %zu gone, %zu failed",
+                     count.restored, count.foreign, count.gone, count.failed);
+        *ret = count;
+        return 0;
+}
+
+int manager_set_trial(Manager *m, pid_t root, Mode mode) {
+        Trial old = m->trial;
+
+        if (root == 0 && old.root == 0)
+                return 0;
+        manager_record(m, trial, root, mode);
+        pipeline_set_trial(m->pipeline, root, mode);
+        m->trial = (Trial){.root = root, .mode = mode};
+        if (old.root > 0)
+                journal_note(LOG_INFO, MESSAGE_TRIAL_ENDED, &(JournalFields){.pid = old.root},
+                             "The trial below process %d has ended", old.root);
+        if (root > 0)
+                journal_note(LOG_INFO, MESSAGE_TRIAL_BEGUN, &(JournalFields){.pid = root},
+                             "A trial below process %d has begun: mode %s", root,
+                             mode_to_string(mode));
+        /* What was done in the old tree is put back by the decisions of a tick without it. */
+        if (old.root > 0)
+                manager_tick(m);
+        return 0;
+}

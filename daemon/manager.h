@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * The daemon: owns the event loop and everything that lives as long as it does, runs the ticks, and
+ * carries out what comes over the bus and by signals. manager.c starts and stops, manager-tick.c
+ * looks and acts, manager-policy.c holds configuration and model, manager-undo.c puts back. The
+ * bus-*.c files read its fields; only the functions below change them.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "collectors/collector.h"
+#include "collectors/events.h"
+#include "daemon/executor.h"
+#include "daemon/journal.h"
+#include "daemon/ledger.h"
+#include "daemon/options.h"
+#include "daemon/pipeline.h"
+#include "daemon/recording.h"
+#include "daemon/settings.h"
+
+typedef struct Bus Bus;
+
+typedef struct Trial {
+        pid_t root; /* 0: none */
+        Mode mode;
+} Trial;
+
+typedef struct Manager {
+        const Options *options; /* borrowed */
+        sd_event *event;
+        sd_event_source *timer;
+        sd_event_source *events_source;
+        int root_fd;
+        int runtime_fd;
+
+        Collector *collector;
+        Events *events;          /* NULL: processes are found by scanning alone */
+        char events_reason[512]; /* why */
+        uint64_t events_lost;    /* as of the last look */
+
+        Ledger *ledger;
+        LedgerReport ledger_report;
+        Executor *executor;
+
+        Policy policy;
+        Settings runtime_settings; /* what came over the bus */
+        char policy_error[512];    /* why the files were refused; "" they were not */
+        Model *model;
+        char model_reason[512]; /* why it is the rules though a network is asked for; "" it is not
+                                 */
+        Pipeline *pipeline;
+        Recording *recording;
+        Sample sample;
+        Trial trial;
+
+        Bus *bus;
+
+        uint64_t ticks;
+        uint64_t rescans;
+        usec_t started_at; /* CLOCK_BOOTTIME */
+        usec_t tick_cpu;   /* CPU time of the last tick */
+        int tick_error;    /* of the last tick, so that a lasting failure is told once */
+        unsigned int failures_told;
+        usec_t failures_since;
+} Manager;
+
+/* options must outlive the manager. Returns 0 or -errno with *e set. */
+int manager_new(const Options *options, Manager **ret, Error *e);
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager *, manager_free);
+
+/* Runs until SIGTERM or SIGINT. Returns 0 or -errno. */
+int manager_run(Manager *m);
+
+/* One look at the machine and what follows from it. */
+void manager_tick(Manager *m);
+/* The next tick comes at once. */
+void manager_tick_soon(Manager *m);
+/* The timer follows the policy's interval. 0 or -errno. */
+int manager_arm_timer(Manager *m);
+/* After events were read: where some were lost, another look follows soon. */
+void manager_check_lost_events(Manager *m);
+void manager_on_event(const struct aikm_event *event, void *userdata);
+
+/* Files, command line, settings of the bus to one policy. Returns 0 or -errno with *e set. */
+int manager_load_policy(const Manager *m, Policy *ret, Error *e);
+/* Takes over p, model and timer included, and lets what follows from it happen. 0 or -errno. */
+int manager_install_policy(Manager *m, Policy *p);
+/* All or none; until manager_reset(). 0 or -errno with *e set. */
+int manager_set(Manager *m, const Settings *settings, Error *e);
+int manager_reset(Manager *m, Error *e);
+int manager_reload(Manager *m, Error *e);
+/* The model that policy.model names, or the rules with the reason why not. 0 or -errno. */
+int model_choose(const char *setting, Model **ret, char *ret_reason, size_t size);
+
+/* root 0 ends the trial and puts back what was done in the tree. 0 or -errno. */
+int manager_set_trial(Manager *m, pid_t root, Mode mode);
+/* -ENOENT where nothing matches. */
+int manager_rollback(Manager *m, RestoreWhat what, uint64_t number, RestoreCount *ret);
+/* At start, what a crash left; at the end, what is still changed. */
+void manager_restore_leftovers(Manager *m);
+void manager_restore_at_stop(Manager *m);
+
+/* What enters or leaves the pipeline, into the recording where there is one:
+ * manager_record(m, exec, pid). The first failure ends the recording. */
+#define manager_record(m, what, ...)                                                           \
+        do {                                                                                   \
+                if ((m)->recording)                                                            \
+                        manager_recorded((m),                                                  \
+                                         recording_write_##what((m)->recording, __VA_ARGS__)); \
+        } while (0)
+void manager_recorded(Manager *m, int r);
+
+/* Tells what became of a decision. */
+void manager_note_decision(Manager *m, const Decision *d, Outcome outcome, uint64_t action,
+                           const Error *e);
+
+/* Opens the runtime directory, making it where needed. Returns the descriptor or -errno with *e
+ * set. */
+int runtime_open(const char *path, Error *e);
+/* Opens the ledger in it. 0, -EBUSY where another process holds it, or -errno with *e set. */
+int runtime_open_ledger(int root_fd, int runtime_fd, Ledger **ret, LedgerReport *ret_report,
+                        Error *e);
