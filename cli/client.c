@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/client.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <systemd/sd-bus.h>
+
+#include "util/time.h"
+
+#define CALL_TIMEOUT (25 * USEC_PER_SEC)
+#define QUIET_FOR (600 * USEC_PER_MSEC) /* so long a wait needs no word */
+
+const char *client_where(void) {
+        const char *address = secure_getenv("AIKM_BUS_ADDRESS");
+
+        return address && address[0] ? address : "the system bus";
+}
+
+static int not_running(Error *e, const char *why) {
+        error_set(e, -ENOTCONN,
+                  "aikmd is not running on %s (%s): start it with systemctl start aikmd",
+                  client_where(), why);
+        return CLI_NOT_RUNNING;
+}
+
+int client_open(Context *c, Error *e) {
+        const char *address = secure_getenv("AIKM_BUS_ADDRESS");
+        int r;
+
+        if (c->bus)
+                return CLI_OK;
+        if (address && address[0]) {
+                _cleanup_(sd_bus_unrefp)
+                sd_bus *bus = NULL;
+
+                r = sd_bus_new(&bus);
+                if (r >= 0)
+                        r = sd_bus_set_address(bus, address);
+                if (r < 0) {
+                        error_set(e, r, "AIKM_BUS_ADDRESS: %s is no D-Bus address: %s", address,
+                                  strerror(-r));
+                        return CLI_FAILURE;
+                }
+                r = sd_bus_set_bus_client(bus, 1);
+                if (r >= 0)
+                        r = sd_bus_start(bus);
+                if (r >= 0)
+                        c->bus = TAKE_PTR(bus);
+        } else
+                r = sd_bus_open_system(&c->bus);
+        return r < 0 ? not_running(e, strerror(-r)) : CLI_OK;
+}
+
+/* Bus errors in words. */
+static int explain_error(const sd_bus_error *error, int r, Error *e) {
+        static const char *const absent[] = {
+                SD_BUS_ERROR_SERVICE_UNKNOWN,
+                SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                SD_BUS_ERROR_DISCONNECTED,
+                SD_BUS_ERROR_NO_SERVER,
+        };
+        const char *text = error->message ? error->message : strerror(r < 0 ? -r : EIO);
+
+        for (size_t i = 0; i < ELEMENTSOF(absent); i++)
+                if (sd_bus_error_has_name(error, absent[i]))
+                        return not_running(e, "nobody owns the name " AIKM_BUS_NAME);
+        if (error->name && (strncmp(error->name, "org.freedesktop.DBus.Error.Spawn.", 33) == 0 ||
+                            strncmp(error->name, "org.freedesktop.systemd1.", 25) == 0))
+                return not_running(e, text);
+        /* Without an answer's name it is the connection itself that failed. */
+        if (!error->name && (r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET ||
+                             r == -EPIPE || r == -ENOENT || r == -EPERM || r == -ESHUTDOWN))
+                return not_running(e, strerror(-r));
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
+                error_set(e, r, "refused: %s (only root may change anything)", text);
+        else if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
+                 sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
+                error_set(e, r, "aikmd does not answer: %s", text);
+        else if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_METHOD) ||
+                 sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_INTERFACE))
+                error_set(e, r, "the running aikmd is of another version: %s", text);
+        else
+                error_set(e, r, "%s", text);
+        return CLI_FAILURE;
+}
+
+typedef struct Wait {
+        sd_bus_message *reply;
+        bool done;
+} Wait;
+
+static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Wait *w = userdata;
+
+        w->reply = sd_bus_message_ref(m);
+        w->done = true;
+        return 1;
+}
+
+/* Calls and tells on the terminal how long it has waited; for answers that may take seconds. */
+static int call_with_progress(Context *c, sd_bus_message *m, sd_bus_error *error,
+                              sd_bus_message **ret) {
+        _cleanup_(sd_bus_slot_unrefp)
+        sd_bus_slot *slot = NULL;
+        usec_t begin = usec_now(CLOCK_MONOTONIC);
+        bool told = false;
+        Wait w = {0};
+        int r;
+
+        r = sd_bus_call_async(c->bus, &slot, m, on_reply, &w, CALL_TIMEOUT);
+        while (r >= 0 && !w.done) {
+                usec_t waited = usec_now(CLOCK_MONOTONIC) - begin;
+
+                r = sd_bus_process(c->bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(c->bus, QUIET_FOR);
+                if (!w.done && waited >= QUIET_FOR) {
+                        fprintf(stderr, "\rwaiting for aikmd to answer %s … %" PRIu64 " s",
+                                sd_bus_message_get_member(m), waited / USEC_PER_SEC);
+                        told = true;
+                }
+        }
+        if (told)
+                fputs("\r\033[K", stderr);
+        if (r >= 0 && sd_bus_message_is_method_error(w.reply, NULL)) {
+                r = sd_bus_error_copy(error, sd_bus_message_get_error(w.reply));
+                w.reply = sd_bus_message_unref(w.reply);
+                return r < 0 ? r : -EIO;
+        }
+        if (r < 0) {
+                sd_bus_message_unref(w.reply);
+                return r;
+        }
+        *ret = w.reply;
+        return 0;
+}
+
+int client_begin(Context *c, sd_bus_message **ret, Error *e, const char *interface,
+                 const char *method) {
+        int r;
+
+        r = client_open(c, e);
+        if (r != CLI_OK)
+                return r;
+        r = sd_bus_message_new_method_call(c->bus, ret, AIKM_BUS_NAME, AIKM_BUS_PATH, interface,
+                                           method);
+        return r < 0 ? explain_error(&SD_BUS_ERROR_NULL, r, e) : CLI_OK;
+}
+
+int client_send(Context *c, sd_bus_message *m, sd_bus_message **ret, Error *e) {
+        _cleanup_(sd_bus_error_free)
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        int r;
+
+        r = c->progress ? call_with_progress(c, m, &error, &reply)
+                        : sd_bus_call(c->bus, m, CALL_TIMEOUT, &error, &reply);
+        if (r < 0)
+                return explain_error(&error, r, e);
+        if (ret)
+                *ret = TAKE_PTR(reply);
+        return CLI_OK;
+}
+
+int client_call(Context *c, sd_bus_message **ret, Error *e, const char *interface,
+                const char *method, const char *types, ...) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        va_list ap;
+        int r;
+
+        r = client_begin(c, &m, e, interface, method);
+        if (r != CLI_OK)
+                return r;
+        if (types[0]) {
+                va_start(ap, types);
+                r = sd_bus_message_appendv(m, types, ap);
+                va_end(ap);
+                if (r < 0)
+                        return explain_error(&SD_BUS_ERROR_NULL, r, e);
+        }
+        return client_send(c, m, ret, e);
+}
+
+static int not_understood(Error *e, const char *method, int r) {
+        error_set(e, r, "the answer of aikmd to %s is not understood: %s", method, strerror(-r));
+        return CLI_FAILURE;
+}
+
+static int finish(int status, sd_bus_message *m, bool rows, const char *method, json_object **ret,
+                  Error *e) {
+        int r;
+
+        if (status != CLI_OK)
+                return status;
+        r = rows ? json_read_rows(m, ret) : json_read_dict(m, ret);
+        return r < 0 ? not_understood(e, method, r) : CLI_OK;
+}
+
+int client_get_status(Context *c, json_object **ret, Error *e) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int s = client_call(c, &m, e, AIKM_BUS_MANAGER, "GetStatus", "");
+
+        return finish(s, m, /* rows= */ false, "GetStatus", ret, e);
+}
+
+int client_get_processes(Context *c, json_object **ret, Error *e) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int s = client_call(c, &m, e, AIKM_BUS_PROCESSES, "List", "");
+
+        return finish(s, m, /* rows= */ true, "List", ret, e);
+}
+
+int client_get_explanation(Context *c, uint32_t pid, json_object **ret, Error *e) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int s = client_call(c, &m, e, AIKM_BUS_PROCESSES, "Explain", "u", pid);
+
+        return finish(s, m, /* rows= */ false, "Explain", ret, e);
+}
+
+int client_get_ledger(Context *c, bool all, json_object **ret, Error *e) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int s = client_call(c, &m, e, AIKM_BUS_LEDGER, "List", "b", (int)all);
+
+        return finish(s, m, /* rows= */ true, "List", ret, e);
+}
+
+int client_set_mode(Context *c, const char *mode, Error *e) {
+        return client_call(c, NULL, e, AIKM_BUS_MANAGER, "SetMode", "s", mode);
+}
+
+int client_get_policy(Context *c, json_object **ret, Error *e) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        json_object *policy;
+        const char *text;
+        int r;
+
+        r = client_call(c, &m, e, AIKM_BUS_POLICY, "Get", "");
+        if (r != CLI_OK)
+                return r;
+        r = sd_bus_message_read(m, "s", &text);
+        if (r < 0)
+                return not_understood(e, "Get", r);
+        policy = json_tokener_parse(text);
+        if (!policy)
+                return not_understood(e, "Get", -EBADMSG);
+        *ret = policy;
+        return CLI_OK;
+}
+
+int client_rollback(Context *c, const char *what, uint64_t number, json_object **ret, Error *e) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int s = client_call(c, &m, e, AIKM_BUS_LEDGER, "Rollback", "st", what, number);
+
+        return finish(s, m, /* rows= */ false, "Rollback", ret, e);
+}
+
+int client_fail(int status, const Error *e) {
+        if (status != CLI_OK)
+                fail("%s", e->text);
+        return status;
+}

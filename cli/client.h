@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * Calls of org.aikm1. Every function returns an exit status (CLI_OK …) and puts what went wrong
+ * into *e, in words that name the value and what to do; client_fail() prints it.
+ */
+
+#include <systemd/sd-bus.h>
+
+#include "cli/context.h"
+#include "cli/json.h"
+#include "util/error.h"
+
+#define AIKM_BUS_NAME "org.aikm1"
+#define AIKM_BUS_PATH "/org/aikm1"
+#define AIKM_BUS_MANAGER "org.aikm1.Manager"
+#define AIKM_BUS_PROCESSES "org.aikm1.Processes"
+#define AIKM_BUS_POLICY "org.aikm1.Policy"
+#define AIKM_BUS_LEDGER "org.aikm1.Ledger"
+
+/* Connects to $AIKM_BUS_ADDRESS, or to the system bus; nothing where it is connected. */
+int client_open(Context *c, Error *e);
+
+/* The bus's address, for messages. */
+const char *client_where(void);
+
+/* Calls a method; types and what follows: its arguments, as sd_bus_message_append(). ret may be
+ * NULL. Where c->progress is set and the answer takes long, says so on stderr. */
+int client_call(Context *c, sd_bus_message **ret, Error *e, const char *interface,
+                const char *method, const char *types, ...);
+
+/* The same in two steps, for arguments that one format string cannot say. */
+int client_begin(Context *c, sd_bus_message **ret, Error *e, const char *interface,
+                 const char *method);
+int client_send(Context *c, sd_bus_message *m, sd_bus_message **ret, Error *e);
+
+/* GetStatus, Processes.List, Explain, Ledger.List as JSON. */
+int client_get_status(Context *c, json_object **ret, Error *e);
+int client_get_processes(Context *c, json_object **ret, Error *e);
+int client_get_explanation(Context *c, uint32_t pid, json_object **ret, Error *e);
+int client_get_ledger(Context *c, bool all, json_object **ret, Error *e);
+
+int client_set_mode(Context *c, const char *mode, Error *e);
+
+/* Policy.Get, parsed. */
+int client_get_policy(Context *c, json_object **ret, Error *e);
+
+/* what: "all", "pid" or "action". */
+int client_rollback(Context *c, const char *what, uint64_t number, json_object **ret, Error *e);
+
+/* Prints *e where status is a failure; returns status. */
+int client_fail(int status, const Error *e);
+
+#define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
