@@ -3,6 +3,8 @@
 
 #include "models/train/extract.h"
 
+#include "daemon/pipeline.h"
+
 /* Rows that wait for the horizon to pass: more ticks than this in five seconds are not recorded. */
 #define PENDING_MAX 64
 
@@ -14,9 +16,7 @@ typedef struct Pending {
 
 typedef struct Member {
         const LabelRun *run;
-        ProcSample prev;
-        usec_t prev_at;
-        FeatureHistory history;
+        ProcSample last;
         uint64_t seen; /* number of the last sample that had it */
         size_t n_pending;
         Pending pending[PENDING_MAX];
@@ -25,6 +25,8 @@ typedef struct Member {
 struct Extract {
         const Labels *labels;
         RowTable *table;
+        Model *model;
+        Pipeline *pipeline; /* the daemon's own: rows are what the daemon's model would see */
         Member **members;
         size_t n, n_allocated;
         uint64_t n_samples;
@@ -32,13 +34,25 @@ struct Extract {
 };
 
 int extract_new(const Labels *labels, RowTable *table, Extract **ret) {
+        _cleanup_(extract_freep)
         Extract *x = calloc(1, sizeof(*x));
+        Policy policy = POLICY_INIT;
+        int r;
 
         if (!x)
                 return -ENOMEM;
         x->labels = labels;
         x->table = table;
-        *ret = x;
+        r = policy_init_default(&policy);
+        if (r < 0)
+                return r;
+        r = rules_model_new(&x->model);
+        if (r >= 0)
+                r = pipeline_new(&policy, x->model, /* self= */ 0, &x->pipeline);
+        policy_done(&policy);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(x);
         return 0;
 }
 
@@ -48,14 +62,16 @@ Extract *extract_free(Extract *x) {
         for (size_t i = 0; i < x->n; i++)
                 free(x->members[i]);
         free(x->members);
+        pipeline_free(x->pipeline);
+        model_free(x->model);
         free(x);
         return NULL;
 }
 
 static Member *find_member(const Extract *x, pid_t pid, uint64_t start) {
         for (size_t i = 0; i < x->n; i++)
-                if (x->members[i]->prev.pid == pid &&
-                    (start == 0 || x->members[i]->prev.start == start))
+                if (x->members[i]->last.pid == pid &&
+                    (start == 0 || x->members[i]->last.start == start))
                         return x->members[i];
         return NULL;
 }
@@ -128,23 +144,20 @@ static int settle(Extract *x, Member *m, const ProcSample *now, usec_t at) {
 }
 
 static int advance(Extract *x, Member *m, const ProcSample *now, usec_t at) {
-        const LabelComm *label;
-        float features[FEATURE_COUNT];
+        const LabelComm *label = label_run_find(m->run, now->comm);
+        ProcView view;
         Pending *p;
         int r;
 
-        if (!streq(m->prev.comm, now->comm)) {
-                /* Another program: what the old one did says nothing of it. */
-                m->n_pending = 0;
-                m->history = (FeatureHistory){.n_intervals = 0};
-        } else if ((r = settle(x, m, now, at)) < 0) {
+        r = settle(x, m, now, at);
+        if (r < 0)
                 return r;
-        }
-        feature_compute(now, &m->prev, &m->history, at - m->prev_at, features);
-        m->prev = *now;
-        m->prev_at = at;
-        label = label_run_find(m->run, now->comm);
-        if (!label || m->n_pending == PENDING_MAX)
+        m->last = *now;
+        r = pipeline_find_proc(x->pipeline, now->pid, &view);
+        if (r < 0)
+                return r;
+        /* The daemon asks no model about a process that has slept for long. */
+        if (view.dormant || !label || m->n_pending == PENDING_MAX)
                 return 0;
         p = &m->pending[m->n_pending++];
         p->then = *now;
@@ -153,37 +166,56 @@ static int advance(Extract *x, Member *m, const ProcSample *now, usec_t at) {
         p->row.label = label->intent;
         snprintf(p->row.program, sizeof(p->row.program), "%s", label->program);
         snprintf(p->row.run, sizeof(p->row.run), "%s", m->run->name);
-        memcpy(p->row.x, features, sizeof(features));
+        memcpy(p->row.x, view.row, sizeof(p->row.x));
         return 0;
 }
 
 static int take_process(Extract *x, const ProcSample *now, usec_t at) {
         Member *m = find_member(x, now->pid, now->start);
+        const LabelRun *run;
         int r;
 
         if (m) {
                 m->seen = x->n_samples;
-                return at > m->prev_at ? advance(x, m, now, at) : 0;
+                return advance(x, m, now, at);
         }
-        const LabelRun *run = find_run(x, now, at);
+        run = find_run(x, now, at);
         if (!run)
                 return 0;
         r = add_member(x, &m);
         if (r < 0)
                 return r;
-        /* The first interval of a process is not whole: it seeds nothing. */
+        /* It has no interval yet, and so no row. */
         m->run = run;
-        m->prev = *now;
-        m->prev_at = at;
+        m->last = *now;
         m->seen = x->n_samples;
         return 0;
 }
 
+/* Another program in the same process: as the daemon is told of an exec, before the sample. What
+ * the old one did next was not seen. */
+static void note_execs(Extract *x, const Sample *s) {
+        for (size_t i = 0; i < x->n; i++) {
+                const ProcSample *now = sample_find(s, x->members[i]->last.pid);
+
+                if (now && !streq(now->comm, x->members[i]->last.comm)) {
+                        x->members[i]->n_pending = 0;
+                        pipeline_note_exec(x->pipeline, now->pid);
+                }
+        }
+}
+
 int extract_sample(Extract *x, const Sample *s) {
+        const pid_t *wanted;
+        size_t n_wanted;
         int r;
 
         if (x->n_samples++ == 0)
                 x->first_at = s->at;
+        note_execs(x, s);
+        r = pipeline_observe(x->pipeline, s, &wanted, &n_wanted);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < s->n_procs; i++) {
                 if (s->procs[i].kthread || s->procs[i].zombie)
                         continue;
