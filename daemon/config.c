@@ -10,11 +10,16 @@
 #include "daemon/config-json.h"
 #include "util/hash.h"
 
+/* Where etc/meson.build installs to; a build with another prefix may say so. */
+#ifndef AIKM_LIB_DIR
+#define AIKM_LIB_DIR "/usr/lib/aikmd"
+#endif
+
 #define FILE_SIZE_MAX ((size_t)1024 * 1024)
 #define DEPTH_MAX 16
 #define DROP_INS_MAX 1024
 
-static const char *const standard_dirs[] = {"/usr/lib/aikmd", "/run/aikmd", "/etc/aikmd", NULL};
+static const char *const standard_dirs[] = {AIKM_LIB_DIR, "/run/aikmd", "/etc/aikmd", NULL};
 
 DEFINE_CLEANUP(json_tokener *, json_tokener_free);
 DEFINE_CLEANUP(DIR *, closedir);
@@ -232,6 +237,8 @@ static int scan_value(Scan *s, uint64_t path) {
                         s->p += *s->p != '\0';
                         return 0;
                 }
+                if (object && *s->p != '"') /* json-c takes 'key' even when it is strict */
+                        return -EBADMSG;
                 if (object) {
                         if (path != FNV1A64_INIT)
                                 child = fnv1a64(child, ".", 1);
@@ -265,6 +272,9 @@ static int scan_marks(const char *name, const char *text, Scan *s, Error *e) {
         *s = (Scan){.p = text, .line = 1};
         scan_blanks(s);
         r = scan_value(s, FNV1A64_INIT);
+        if (r == -EBADMSG)
+                return syntax_error(name, text, (size_t)(s->p - text), e,
+                                    "a key must stand in double quotes");
         if (r == -EINVAL)
                 return syntax_error(name, text, (size_t)(s->p - text), e,
                                     "this key has an escape (\\) in it; no key needs one");
