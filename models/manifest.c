@@ -320,8 +320,12 @@ static int parse_json(const Reader *in, const char *text, size_t size, struct js
         if (!tokener)
                 return error_set(in->e, -ENOMEM, "out of memory");
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-        root = json_tokener_parse_ex(tokener, text, (int)size);
+        root = json_tokener_parse_ex(tokener, text,
+                                     (int)size + 1); /* with the NUL: that is the end */
         end = json_tokener_get_parse_end(tokener);
+        /* "null" is JSON, and a NULL pointer */
+        if (!root && json_tokener_get_error(tokener) == json_tokener_success)
+                return error_set(in->e, -EINVAL, "%s: must be a JSON object", in->path);
         while (root && end < size && strchr(" \t\r\n", text[end]))
                 end++;
         if (root && end == size) {
