@@ -388,7 +388,8 @@ static bool adopt(Judge *j, Proc *p) {
         p->treatment = parent->treatment;
         p->treatment.set &= INHERITED_FIELDS;
         p->kinds = parent->kinds;
-        p->treated_at = p->held_at = j->at;
+        p->treated_at = parent->treated_at; /* what its own children show began there */
+        p->held_at = j->at;
         judge_set_verdict(j, p, VERDICT_ADOPTED);
         return true;
 }

@@ -147,7 +147,7 @@ static void observe_pressure(Pipeline *p, const Sample *s) {
 }
 
 static void observe_sleep(Proc *proc, const ProcSample *now, usec_t at, usec_t dt) {
-        bool asleep = feature_is_asleep(now, &proc->sample) && now->in_iowait == 0;
+        bool asleep = feature_is_asleep(now, &proc->sample);
 
         if (dt == 0)
                 return;
@@ -242,7 +242,7 @@ int pipeline_observe(Pipeline *p, const Sample *s, const pid_t **ret_wanted, siz
 void pipeline_set_ident(Pipeline *p, pid_t pid, const Ident *ident) {
         Proc *proc = proc_table_find(&p->judge.table, pid);
 
-        if (!proc)
+        if (!proc || !ident)
                 return;
         if (!proc->ident)
                 proc->ident = malloc(sizeof(*proc->ident));
