@@ -164,8 +164,8 @@ static void print_probabilities(const Context *c, const json_object *x, FILE *f)
 static void print_details(const Context *c, const json_object *x, FILE *f) {
         static const struct {
                 const char *key, *label;
-        } texts[] = {{"exe", "Executable"}, {"unit", "Unit"},    {"cgroup", "Cgroup"},
-                     {"group", "Group"},    {"sched", "Policy"}, {"model", "Model"}};
+        } texts[] = {{"exe", "Executable"}, {"unit", "Unit"},        {"cgroup", "Cgroup"},
+                     {"group", "Group"},    {"sched", "Scheduling"}, {"model", "Model"}};
         double cpu = 0, delay = 0, io = 0, rss = 0;
         char a[FORMAT_MAX], b[FORMAT_MAX], d[FORMAT_MAX], user[64];
         uint64_t ppid = 0, uid = 0, threads = 0;

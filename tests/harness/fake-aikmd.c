@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An org.aikm1 with canned rows, for the tests of the client: fake-aikmd [--deny] [--slow].
+ * It serves $AIKM_BUS_ADDRESS until it is killed, and prints "ready" when it owns the name. Ticked
+ * is sent ten times a second. --deny: refuses every change; --slow: answers Rollback after a
+ * second.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "util/macro.h"
+#include "util/time.h"
+
+typedef struct Fake {
+        sd_bus *bus;
+        bool deny, slow;
+        char mode[16];
+        char nice[16]; /* classes.batch.nice */
+        bool rolled_back;
+        unsigned ticks;
+} Fake;
+
+static int refuse(const Fake *f, sd_bus_error *error) {
+        return f->deny ? sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "caller is not root")
+                       : 0;
+}
+
+static int put(sd_bus_message *m, const char *key, const char *type, ...) {
+        va_list ap;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', key);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', type);
+        if (r >= 0) {
+                va_start(ap, type);
+                r = sd_bus_message_appendv(m, type, ap);
+                va_end(ap);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int method_status(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
+        Fake *f = userdata;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &m);
+        if (r < 0)
+                return r;
+        sd_bus_message_open_container(m, 'a', "{sv}");
+        put(m, "Version", "s", "9.9.9");
+        put(m, "Mode", "s", f->mode);
+        put(m, "Source", "s", "proc");
+        put(m, "SourceReason", "s", "no right to load BPF");
+        put(m, "Events", "s", "scan");
+        put(m, "EventsReason", "s", "no tp_btf");
+        put(m, "LostEvents", "t", UINT64_C(7));
+        put(m, "Rescans", "t", UINT64_C(2));
+        put(m, "Model", "s", "rules");
+        put(m, "ModelVersion", "s", "1");
+        put(m, "ModelDigest", "s", "");
+        put(m, "ModelReason", "s", "the manifest's sha256 differs");
+        put(m, "IntervalUSec", "t", UINT64_C(1000000));
+        put(m, "Ticks", "t", UINT64_C(123));
+        put(m, "TickUSec", "t", UINT64_C(450));
+        put(m, "CpuUSec", "t", UINT64_C(50000));
+        put(m, "UptimeUSec", "t", UINT64_C(100000000));
+        put(m, "ResidentBytes", "t", UINT64_C(8493465));
+        put(m, "Processes", "u", 312);
+        put(m, "Inferred", "u", 20);
+        put(m, "Treated", "u", f->rolled_back ? 0 : 1);
+        put(m, "Contended", "as", 1, "cpu");
+        put(m, "Victim", "u", 77);
+        put(m, "VictimComm", "s", "redis-server");
+        put(m, "VictimDelayUSec", "u", 430000);
+        put(m, "BusyShare", "d", 0.97);
+        put(m, "ChangesLastMinute", "u", 3);
+        put(m, "Scope", "as", 1, "machine");
+        put(m, "TrialRoot", "u", 0);
+        put(m, "TrialMode", "s", "");
+        put(m, "LedgerActive", "u", 2);
+        put(m, "LedgerDamaged", "u", 0);
+        put(m, "PolicyError", "s", "/etc/aikmd/aikmd.json:3: unknown key colour");
+        put(m, "FromTheFuture", "ai", 2, 1, 2); /* a type that no client knows */
+        put(m, "Actuators", "a(sss)", 3, "sched", "works", "", "ioprio", "inert",
+            "no disk uses bfq or mq-deadline", "cgroup", "unsupported", "read-only");
+        sd_bus_message_close_container(m);
+        return sd_bus_send(NULL, m, NULL);
+}
+
+typedef struct Row {
+        uint32_t pid;
+        const char *comm, *load_class, *verdict, *unit;
+        double confidence, cpu, delay, io;
+        uint64_t rss;
+        bool treated, dormant;
+} Row;
+
+static const Row rows[] = {
+        {77, "redis-server", "server", "protected", "redis.service", 0.93, 0.2, 0.43, 1024,
+         50 << 20, false, false},
+        {4242, "stress-ng", "batch", "treated", "", 0.9876, 0.85, 0.1, 0, 4 << 20, true, false},
+        {17, "rsync", "io", "no-contention", "backup.service", 0.7, 0.05, 0, 9e6, 12 << 20, false,
+         false},
+        {900, "evil\n\033[31mname", "idle", "dormant", "", 0.99, 0, 0, 0, 1 << 20, false, true},
+        {901, "sleeper", "idle", "dormant", "", 0.99, 0, 0, 0, 1 << 20, false, true},
+};
+
+static void put_row(const Fake *f, sd_bus_message *m, const Row *r) {
+        bool treated = r->treated && !f->rolled_back;
+
+        put(m, "Pid", "u", r->pid);
+        put(m, "PPid", "u", 1);
+        put(m, "Uid", "u", 0);
+        put(m, "Comm", "s", r->comm);
+        put(m, "Class", "s", r->load_class);
+        put(m, "Confidence", "d", r->confidence);
+        put(m, "Cpu", "d", r->cpu);
+        put(m, "Delay", "d", r->delay);
+        /* Unknown is absent. */
+        if (r->pid != 4242)
+                put(m, "IoBytes", "d", r->io);
+        put(m, "RssBytes", "t", r->rss);
+        put(m, "Threads", "u", 4);
+        put(m, "Nice", "i", treated ? 19 : 0);
+        put(m, "Sched", "s", "other");
+        put(m, "Verdict", "s", treated || !r->treated ? r->verdict : "cool-down");
+        put(m, "Treated", "b", (int)treated);
+        put(m, "Dormant", "b", (int)r->dormant);
+        put(m, "Unit", "s", r->unit);
+        put(m, "Group", "s", "autogroup-17");
+}
+
+static int method_processes(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &m);
+        if (r < 0)
+                return r;
+        sd_bus_message_open_container(m, 'a', "a{sv}");
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                sd_bus_message_open_container(m, 'a', "{sv}");
+                put_row(userdata, m, rows + i);
+                sd_bus_message_close_container(m);
+        }
+        sd_bus_message_close_container(m);
+        return sd_bus_send(NULL, m, NULL);
+}
+
+static void put_entries(const Fake *f, sd_bus_message *m, bool all) {
+        sd_bus_message_open_container(m, 'a', "a{sv}");
+        for (unsigned i = 0; i < 3; i++) {
+                bool active = i < 2 && !f->rolled_back;
+
+                if (!active && !all)
+                        continue;
+                sd_bus_message_open_container(m, 'a', "{sv}");
+                put(m, "Id", "t", (uint64_t)(i + 1));
+                put(m, "Action", "t", (uint64_t)(i < 2 ? 17 : 4));
+                put(m, "State", "s", active ? "active" : i < 2 ? "restored" : "foreign");
+                put(m, "AtUSec", "t", usec_now(CLOCK_REALTIME) - 12 * USEC_PER_SEC);
+                put(m, "Actuator", "s", "sched");
+                put(m, "Pid", "u", i < 2 ? 4242 : 555);
+                put(m, "Tid", "u", i < 2 ? 4242 + i : 555);
+                put(m, "Comm", "s", i < 2 ? "stress-ng" : "old-one");
+                put(m, "Old", "s", "other nice=0");
+                put(m, "New", "s", "other nice=19");
+                put(m, "Why", "s", "batch (99%) while redis-server waits");
+                sd_bus_message_close_container(m);
+        }
+        sd_bus_message_close_container(m);
+}
+
+static int method_explain(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
+        uint32_t pid;
+        int r;
+
+        r = sd_bus_message_read(call, "u", &pid);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(call, &m);
+        if (r < 0)
+                return r;
+        if (pid != 4242)
+                return sd_bus_error_setf(error, "org.aikm1.Error.NoSuchProcess",
+                                         "there is no process %" PRIu32, pid);
+        sd_bus_message_open_container(m, 'a', "{sv}");
+        put_row(userdata, m, rows + 1);
+        put(m, "Exe", "s", "/usr/bin/stress-ng");
+        put(m, "Cgroup", "s", "/user.slice");
+        put(m, "Rule", "s", "");
+        put(m, "VerdictSentence", "s",
+            "demoted now, because protected processes wait while it runs");
+        put(m, "VerdictForUSec", "t", UINT64_C(12000000));
+        put(m, "Probabilities", "a{sd}", 3, "server", 0.002, "batch", 0.9876, "io", 0.0104);
+        put(m, "Features", "a{sd}", 4, "cpu", 0.85, "delay", 0.1, "burst", 9.21044, "read", 0.0);
+        put(m, "Victim", "u", 77);
+        put(m, "VictimComm", "s", "redis-server");
+        put(m, "VictimDelayUSec", "u", 430000);
+        put(m, "Model", "s", "rules 1");
+        sd_bus_message_open_container(m, 'e', "sv");
+        sd_bus_message_append_basic(m, 's', "Entries");
+        sd_bus_message_open_container(m, 'v', "aa{sv}");
+        put_entries(userdata, m, /* all= */ false);
+        sd_bus_message_close_container(m);
+        sd_bus_message_close_container(m);
+        sd_bus_message_close_container(m);
+        return sd_bus_send(NULL, m, NULL);
+}
+
+static int method_ledger(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
+        int all, r;
+
+        r = sd_bus_message_read(call, "b", &all);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(call, &m);
+        if (r < 0)
+                return r;
+        put_entries(userdata, m, all);
+        return sd_bus_send(NULL, m, NULL);
+}
+
+static int method_rollback(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Fake *f = userdata;
+        uint64_t number;
+        const char *what;
+        bool known;
+        int r;
+
+        r = refuse(f, error);
+        if (r >= 0)
+                r = sd_bus_message_read(call, "st", &what, &number);
+        if (r < 0)
+                return r;
+        known = streq(what, "all") || (streq(what, "pid") && number == 4242) ||
+                (streq(what, "action") && (number == 17 || number == 4));
+        if (!known)
+                return sd_bus_error_setf(error, "org.aikm1.Error.NoSuchAction",
+                                         "there is no %s %" PRIu64, what, number);
+        if (f->slow)
+                usleep(1200000);
+        r = f->rolled_back ? 0 : 2;
+        f->rolled_back = true;
+        return sd_bus_reply_method_return(call, "a{sv}", 4, "Restored", "u", (uint32_t)r, "Foreign",
+                                          "u", 1, "Gone", "u", 0, "Failed", "u", 0);
+}
+
+static int method_set_mode(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Fake *f = userdata;
+        const char *mode;
+        int r;
+
+        r = refuse(f, error);
+        if (r >= 0)
+                r = sd_bus_message_read(call, "s", &mode);
+        if (r < 0)
+                return r;
+        snprintf(f->mode, sizeof(f->mode), "%s", mode);
+        return sd_bus_reply_method_return(call, "");
+}
+
+static int method_nothing(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        int r = refuse(userdata, error);
+
+        return r < 0 ? r : sd_bus_reply_method_return(call, "");
+}
+
+static int method_policy_get(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const Fake *f = userdata;
+        char json[1024];
+
+        snprintf(json, sizeof(json),
+                 "{\"mode\":\"%s\",\"scope\":[\"machine\"],\"classes\":{\"idle\":{},\"batch\":{"
+                 "\"nice\":%s,"
+                 "\"autogroup_nice\":19}},\"thresholds\":{\"interval\":\"1s\",\"confidence\":0.6},"
+                 "\"rules\":[{\"name\":\"audio\",\"comm\":\"pipewire*\",\"exempt\":true}],"
+                 "\"tunables\":{\"vm.swappiness\":{\"value\":10,\"when\":\"memory\"}}}",
+                 f->mode, f->nice);
+        return sd_bus_reply_method_return(call, "s", json);
+}
+
+static int method_policy_set(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Fake *f = userdata;
+        const char *key, *value;
+        int r;
+
+        r = refuse(f, error);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(call, 'a', "(ss)");
+        while (r >= 0 && (r = sd_bus_message_read(call, "(ss)", &key, &value)) > 0)
+                if (streq(key, "classes.batch.nice"))
+                        snprintf(f->nice, sizeof(f->nice), "%s", value);
+                else
+                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                                 "%s: unknown key", key);
+        return r < 0 ? r : sd_bus_reply_method_return(call, "");
+}
+
+static const sd_bus_vtable manager[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("GetStatus", "", "a{sv}", method_status, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetMode", "s", "", method_set_mode, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Reload", "", "", method_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL("Ticked", "tuu", 0),
+        SD_BUS_VTABLE_END,
+};
+static const sd_bus_vtable processes[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("List", "", "aa{sv}", method_processes, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Explain", "u", "a{sv}", method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+static const sd_bus_vtable policy[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("Get", "", "s", method_policy_get, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Set", "a(ss)", "", method_policy_set, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Reset", "", "", method_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+static const sd_bus_vtable ledger[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("List", "b", "aa{sv}", method_ledger, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Rollback", "st", "a{sv}", method_rollback, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static int on_timer(sd_event_source *source, uint64_t at, void *userdata) {
+        Fake *f = userdata;
+
+        (void)sd_bus_emit_signal(f->bus, "/org/aikm1", "org.aikm1.Manager", "Ticked", "tuu",
+                                 (uint64_t)++f->ticks, 312, 1);
+        (void)sd_event_source_set_time_relative(source, 100 * USEC_PER_MSEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int serve(Fake *f) {
+        static const struct {
+                const char *name;
+                const sd_bus_vtable *vtable;
+        } interfaces[] = {{"org.aikm1.Manager", manager},
+                          {"org.aikm1.Processes", processes},
+                          {"org.aikm1.Policy", policy},
+                          {"org.aikm1.Ledger", ledger}};
+        _cleanup_(sd_event_unrefp)
+        sd_event *event = NULL;
+        _cleanup_(sd_bus_flush_close_unrefp)
+        sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_address(bus, getenv("AIKM_BUS_ADDRESS") ?: "");
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus, 1);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(interfaces); i++)
+                r = sd_bus_add_object_vtable(bus, NULL, "/org/aikm1", interfaces[i].name,
+                                             interfaces[i].vtable, f);
+        if (r >= 0)
+                r = sd_bus_request_name(bus, "org.aikm1", 0);
+        if (r >= 0)
+                r = sd_event_new(&event);
+        if (r >= 0)
+                r = sd_bus_attach_event(bus, event, 0);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, 100 * USEC_PER_MSEC, 0,
+                                               on_timer, f);
+        if (r >= 0)
+                r = sd_bus_set_exit_on_disconnect(bus, 1);
+        if (r < 0)
+                return r;
+        f->bus = bus;
+        puts("ready");
+        fflush(stdout);
+        return sd_event_loop(event);
+}
+
+int main(int argc, char **argv) {
+        Fake f = {.mode = "observe", .nice = "19"};
+        int r;
+
+        for (int i = 1; i < argc; i++) {
+                f.deny |= streq(argv[i], "--deny");
+                f.slow |= streq(argv[i], "--slow");
+        }
+        r = serve(&f);
+        if (r < 0)
+                fprintf(stderr, "fake-aikmd: %s\n", strerror(-r));
+        return r < 0;
+}
