@@ -61,3 +61,7 @@ size_t engine_outputs(const Engine *e);
 /* in: n × inputs, out: n × outputs, both row-major. A row's result depends on that row alone, to
  * the bit. Not reentrant: one engine has one scratch buffer. */
 void engine_run(Engine *e, const float *in, size_t n, float *out);
+
+/* Runs e with the vectors that every machine has, even where wider ones are at hand: tests hold the
+ * two against each other, bit by bit. */
+void engine_use_narrow(Engine *e);
