@@ -56,7 +56,7 @@ static int copy_word(const char *word, size_t length, char *ret, size_t size) {
         for (size_t i = 0; i < length; i++) {
                 char c = word[i];
 
-                if (c == '\\' && i + 3 < length + 0 && word[i + 1] >= '0' && word[i + 1] <= '3') {
+                if (c == '\\' && i + 3 < length && word[i + 1] >= '0' && word[i + 1] <= '3') {
                         c = (char)((word[i + 1] - '0') << 6 | (word[i + 2] - '0') << 3 |
                                    (word[i + 3] - '0'));
                         i += 3;
