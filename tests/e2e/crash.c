@@ -172,6 +172,8 @@ int main(int argc, char **argv) {
         s.foreign = worker_hog(1);
         s.server = worker_server(300, 2000, &s.client);
 
+        usleep(300000); /* their threads have all begun */
+
         for (uint64_t i = 0; i < rounds; i++) {
                 bool a = false;
 
