@@ -134,7 +134,7 @@ int recording_create_fd(int fd, const Policy *policy, const Model *model, pid_t 
         setvbuf(r->file, r->buffer, _IOFBF, sizeof(r->buffer));
 
         copy_text(header.model, model->name, sizeof(header.model));
-        copy_text(header.digest, model->digest, sizeof(header.digest));
+        copy_text(header.digest, model->digest, sizeof(model->digest));
         k = recording_put(r, RECORDING_MAGIC, RECORDING_MAGIC_SIZE);
         if (k >= 0)
                 k = recording_frame(r, FRAME_HEADER,
