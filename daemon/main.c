@@ -66,6 +66,7 @@ static int replay(const Options *o) {
         r = model_choose(p.model, &model, reason, sizeof(reason));
         if (r < 0)
                 return fail(&e, r);
+        model_note_refused(reason);
         r = recording_replay(o->recording, model, stdout, &result, &e);
         if (r < 0)
                 return fail(&e, r);

@@ -30,9 +30,13 @@ int model_choose(const char *setting, Model **ret, char *ret_reason, size_t size
         if (r >= 0)
                 return 0;
         snprintf(ret_reason, size, "%s", e.text[0] ? e.text : strerror(-r));
-        journal_note(LOG_WARNING, MESSAGE_MODEL_REFUSED, NULL,
-                     "Model refused, going on with the rules: %s", ret_reason);
         return rules_model_new(ret);
+}
+
+void model_note_refused(const char *reason) {
+        if (reason[0])
+                journal_note(LOG_WARNING, MESSAGE_MODEL_REFUSED, NULL,
+                             "Model refused, going on with the rules: %s", reason);
 }
 
 int manager_load_policy(const Manager *m, Policy *ret, Error *e) {
@@ -55,20 +59,23 @@ int manager_load_policy(const Manager *m, Policy *ret, Error *e) {
 }
 
 /* A recording names one model at its head and is worth nothing beyond it. */
-static void manager_set_model(Manager *m, Model *model, const char *reason) {
+static void manager_take_model(Manager *m, Model *model, const char *reason) {
         bool other = !streq(model->name, m->model->name) || !streq(model->digest, m->model->digest);
 
         if (other && m->recording) {
                 journal_log(LOG_NOTICE, "the model changed: the recording ends here");
                 m->recording = recording_close(m->recording);
         }
+        if (!streq(reason, m->model_reason))
+                model_note_refused(reason);
         pipeline_set_model(m->pipeline, model);
         model_free(m->model);
         m->model = model;
         snprintf(m->model_reason, sizeof(m->model_reason), "%s", reason);
 }
 
-int manager_install_policy(Manager *m, Policy *p) {
+/* read_model: even where its name is the same, the file may be another now. */
+static int manager_install_policy(Manager *m, Policy *p, bool read_model) {
         bool timer = p->thresholds.interval != m->policy.thresholds.interval;
         bool mode = p->mode != m->policy.mode;
         _cleanup_(model_freep)
@@ -76,14 +83,17 @@ int manager_install_policy(Manager *m, Policy *p) {
         char reason[sizeof(m->model_reason)];
         int r;
 
-        r = model_choose(p->model, &model, reason, sizeof(reason));
-        if (r < 0)
-                return r;
+        if (read_model || !streq(p->model, m->policy.model)) {
+                r = model_choose(p->model, &model, reason, sizeof(reason));
+                if (r < 0)
+                        return r;
+        }
         r = pipeline_set_policy(m->pipeline, p);
         if (r < 0)
                 return r;
         manager_record(m, policy, p);
-        manager_set_model(m, TAKE_PTR(model), reason);
+        if (model)
+                manager_take_model(m, TAKE_PTR(model), reason);
         policy_done(&m->policy);
         m->policy = *p;
         *p = POLICY_INIT;
@@ -94,8 +104,7 @@ int manager_install_policy(Manager *m, Policy *p) {
         }
         if (mode)
                 bus_emit_mode(m->bus);
-        /* What the new policy does not want any more is put back now, not in a minute's interval.
-         */
+        /* What the new policy does not want any more is put back now, not an interval later. */
         manager_tick_soon(m);
         return 0;
 }
@@ -117,7 +126,7 @@ int manager_set(Manager *m, const Settings *settings, Error *e) {
                 if (r < 0)
                         return error_set(e, r, "out of memory");
         }
-        r = manager_install_policy(m, &p);
+        r = manager_install_policy(m, &p, /* read_model= */ false);
         return r < 0 ? error_set(e, r, "cannot take over the policy: %s", strerror(-r)) : 0;
 }
 
@@ -129,7 +138,7 @@ int manager_reload(Manager *m, Error *e) {
 
         r = manager_load_policy(m, &p, &own);
         if (r >= 0)
-                r = manager_install_policy(m, &p);
+                r = manager_install_policy(m, &p, /* read_model= */ true);
         if (r < 0) {
                 if (!own.text[0])
                         error_set(&own, r, "%s", strerror(-r));

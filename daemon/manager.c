@@ -170,6 +170,8 @@ static int manager_setup_pipeline(Manager *m, Error *e) {
 
         r = model_choose(m->policy.model, &m->model, m->model_reason, sizeof(m->model_reason));
         if (r >= 0)
+                model_note_refused(m->model_reason);
+        if (r >= 0)
                 r = pipeline_new(&m->policy, m->model, getpid(), &m->pipeline);
         if (r < 0)
                 return error_set(e, r, "cannot make the pipeline: %s", strerror(-r));

@@ -86,14 +86,14 @@ void manager_on_event(const struct aikm_event *event, void *userdata);
 
 /* Files, command line, settings of the bus to one policy. Returns 0 or -errno with *e set. */
 int manager_load_policy(const Manager *m, Policy *ret, Error *e);
-/* Takes over p, model and timer included, and lets what follows from it happen. 0 or -errno. */
-int manager_install_policy(Manager *m, Policy *p);
 /* All or none; until manager_reset(). 0 or -errno with *e set. */
 int manager_set(Manager *m, const Settings *settings, Error *e);
 int manager_reset(Manager *m, Error *e);
 int manager_reload(Manager *m, Error *e);
 /* The model that policy.model names, or the rules with the reason why not. 0 or -errno. */
 int model_choose(const char *setting, Model **ret, char *ret_reason, size_t size);
+/* Tells it where there is a reason. */
+void model_note_refused(const char *reason);
 
 /* root 0 ends the trial and puts back what was done in the tree. 0 or -errno. */
 int manager_set_trial(Manager *m, pid_t root, Mode mode);
