@@ -203,7 +203,7 @@ static json_object *format_float(const Field *f, const void *base) {
 
                 snprintf(text, sizeof(text), "%.*g", digits, d);
                 back = (float)strtod(text, NULL);
-                if (memcmp(&back, value, sizeof(back)) == 0)
+                if (!(back < *value) && !(back > *value))
                         break;
         }
         return json_object_new_double_s(d, text);
@@ -250,7 +250,7 @@ static int load_string(const Context *c, const char *path, const Field *f, void 
                                     "%zu bytes are too long, at most %zu fit", strlen(text),
                                     f->size - 1);
         memset(to, 0, f->size);
-        memcpy(to, text, strlen(text));
+        snprintf(to, f->size, "%s", text);
         return 0;
 }
 
@@ -618,7 +618,7 @@ static void path_join(char path[PATH_SIZE], const char *parent, const char *key)
 }
 
 static size_t edit_distance(const char *a, const char *b) {
-        size_t row[65], na = strlen(a), nb = strlen(b);
+        size_t row[65] = {0}, na = strlen(a), nb = strlen(b);
 
         if (na > 64 || nb > 64)
                 return SIZE_MAX;

@@ -388,11 +388,17 @@ static bool root_is_real(int root_fd) {
         return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+static int file_error(Error *e, const char *name) {
+        int r = errno > 0 ? -errno : -EIO;
+
+        return error_set(e, r, "%s: %s", name, strerror(-r));
+}
+
 static int check_owner(int fd, const char *name, Error *e) {
         struct stat st;
 
         if (fstat(fd, &st) < 0)
-                return error_set(e, -errno, "%s: %s", name, strerror(errno));
+                return file_error(e, name);
         if (st.st_uid != 0)
                 return error_set(e, -EPERM, "%s: belongs to user %u; it must be root's", name,
                                  st.st_uid);
@@ -424,7 +430,7 @@ static int read_text(int fd, const char *name, char **ret, size_t *ret_size, Err
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return error_set(e, -errno, "%s: %s", name, strerror(errno));
+                        return file_error(e, name);
                 if (n == 0)
                         break;
                 size += (size_t)n;
@@ -453,9 +459,9 @@ static int file_apply(Policy *p, int dir_fd, const char *file, const char *name,
         if (fd < 0 && errno == ENOENT)
                 return 0;
         if (fd < 0)
-                return error_set(e, -errno, "%s: %s", name, strerror(errno));
+                return file_error(e, name);
         if (fstat(fd, &st) < 0)
-                return error_set(e, -errno, "%s: %s", name, strerror(errno));
+                return file_error(e, name);
         if (!S_ISREG(st.st_mode))
                 return error_set(e, -EINVAL, "%s: is not a regular file", name);
         if (real) {
