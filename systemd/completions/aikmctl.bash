@@ -1,0 +1,93 @@
+# bash completion for aikmctl(1)                          -*- shell-script -*-
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+_aikmctl_keys() {
+    local class key
+    printf '%s\n' mode= scope= interval= model= on_stop=
+    for key in confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share contention_after dwell \
+        release_after cool_down changes_per_minute nice_max; do
+        printf 'thresholds.%s=\n' "$key"
+    done
+    for class in idle interactive server batch io memory; do
+        for key in nice sched slice ioprio cpus autogroup_nice cpu_weight io_weight; do
+            printf 'classes.%s.%s=\n' "$class" "$key"
+        done
+    done
+    for key in block.read_ahead_kb block.scheduler transparent_hugepage.enabled transparent_hugepage.defrag vm.swappiness \
+        vm.dirty_background_ratio vm.dirty_ratio vm.vfs_cache_pressure cpufreq.scaling_governor \
+        cpufreq.energy_performance_preference kernel.sched_autogroup_enabled; do
+        printf 'tunables.%s=\n' "$key"
+    done
+}
+
+_aikmctl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' sub='' i
+    local global='--json --no-color --no-legend --help --version'
+    local verbs='status ps top explain policy mode ledger rollback demo config'
+    local keys='cpu wait io memory class pid confidence name'
+    COMPREPLY=()
+
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -*) ;;
+        *)
+            if [ -z "$verb" ]; then
+                verb=${COMP_WORDS[i]}
+            elif [ -z "$sub" ]; then
+                sub=${COMP_WORDS[i]}
+            fi
+            ;;
+        esac
+    done
+
+    case $prev in
+    --sort | -s)
+        mapfile -t COMPREPLY < <(compgen -W "$keys" -- "$cur")
+        return
+        ;;
+    --class | -c)
+        mapfile -t COMPREPLY < <(compgen -W 'idle interactive server batch io memory' -- "$cur")
+        return
+        ;;
+    --config-dir)
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
+    --name | --lines | --iterations | --delay | --hogs | --time | -n | -d) return ;;
+    esac
+
+    local words=$global
+    case $verb in
+    '') words="$global $verbs" ;;
+    ps) words+=' --sort --reverse --class --name --treated --all --lines' ;;
+    top) words+=' --once --batch --iterations --delay --sort --reverse --treated --all' ;;
+    ledger) words+=' --all' ;;
+    rollback) words+=' --pid --action all pid: action:' ;;
+    mode) words+=' observe advise enforce' ;;
+    demo) words+=' --hogs --time' ;;
+    policy)
+        case $sub in
+        '') words+=' list show set reset' ;;
+        set)
+            compopt -o nospace 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -W "$(_aikmctl_keys)" -- "$cur")
+            return
+            ;;
+        esac
+        ;;
+    config)
+        if [ -z "$sub" ]; then
+            words+=' check'
+        else
+            mapfile -t COMPREPLY < <(compgen -f -W "$words --config-dir" -- "$cur")
+            return
+        fi
+        ;;
+    explain)
+        mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")
+        return
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+complete -F _aikmctl aikmctl

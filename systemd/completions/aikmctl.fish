@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# fish completion for aikmctl(1)
+
+function __aikmctl_settings
+    printf '%s=\n' mode scope interval model on_stop
+    printf 'thresholds.%s=\n' confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share \
+        contention_after dwell release_after cool_down changes_per_minute nice_max
+    for class in idle interactive server batch io memory
+        printf "classes.$class.%s=\n" nice sched slice ioprio cpus autogroup_nice cpu_weight io_weight
+    end
+    printf 'tunables.%s=\n' block.read_ahead_kb block.scheduler transparent_hugepage.enabled transparent_hugepage.defrag \
+        vm.swappiness vm.dirty_background_ratio vm.dirty_ratio vm.vfs_cache_pressure cpufreq.scaling_governor \
+        cpufreq.energy_performance_preference kernel.sched_autogroup_enabled
+end
+
+set -l verbs status ps top explain policy mode ledger rollback demo config
+set -l verb __fish_seen_subcommand_from
+
+complete -c aikmctl -f
+complete -c aikmctl -s j -l json -d 'Print one JSON document'
+complete -c aikmctl -l no-color -d 'No colours'
+complete -c aikmctl -l no-legend -d 'No headers and closing lines'
+complete -c aikmctl -s h -l help -d 'Show help'
+complete -c aikmctl -l version -d 'Show the version'
+
+complete -c aikmctl -n "not $verb $verbs" -a status -d 'State of the daemon'
+complete -c aikmctl -n "not $verb $verbs" -a ps -d 'Processes and their class'
+complete -c aikmctl -n "not $verb $verbs" -a top -d 'Follow it on a full screen'
+complete -c aikmctl -n "not $verb $verbs" -a explain -d 'What a process is, and why'
+complete -c aikmctl -n "not $verb $verbs" -a policy -d 'Show or change the policy'
+complete -c aikmctl -n "not $verb $verbs" -a mode -d 'Show or set the mode'
+complete -c aikmctl -n "not $verb $verbs" -a ledger -d 'Changes that are in force'
+complete -c aikmctl -n "not $verb $verbs" -a rollback -d 'Put changes back'
+complete -c aikmctl -n "not $verb $verbs" -a demo -d 'Show the effect'
+complete -c aikmctl -n "not $verb $verbs" -a config -d 'Check configuration files'
+
+complete -c aikmctl -n "$verb ps top" -s s -l sort -x -a 'cpu wait io memory class pid confidence name' -d Order
+complete -c aikmctl -n "$verb ps top" -s r -l reverse -d 'Turn the order round'
+complete -c aikmctl -n "$verb ps top" -s t -l treated -d 'Only what aikmd has changed'
+complete -c aikmctl -n "$verb ps top" -s a -l all -d 'Sleeping processes as well'
+complete -c aikmctl -n "$verb ps" -s c -l class -x -a 'idle interactive server batch io memory' -d 'Only this class'
+complete -c aikmctl -n "$verb ps" -l name -x -d 'Part of name or unit'
+complete -c aikmctl -n "$verb ps" -s n -l lines -x -d 'At most so many'
+complete -c aikmctl -n "$verb top" -s 1 -l once -d 'One screen as text'
+complete -c aikmctl -n "$verb top" -s b -l batch -d 'Screen after screen as text'
+complete -c aikmctl -n "$verb top" -s n -l iterations -x -d 'End after so many'
+complete -c aikmctl -n "$verb top" -s d -l delay -x -d Seconds
+complete -c aikmctl -n "$verb explain" -x -a '(__fish_complete_pids)'
+complete -c aikmctl -n "$verb mode" -a 'observe advise enforce'
+complete -c aikmctl -n "$verb ledger" -s a -l all -d 'What has ended as well'
+complete -c aikmctl -n "$verb rollback" -s p -l pid -d 'The number is a PID'
+complete -c aikmctl -n "$verb rollback" -l action -d 'The number is an action'
+complete -c aikmctl -n "$verb rollback" -a 'all pid: action:'
+complete -c aikmctl -n "$verb policy; and not $verb list show set reset" -a 'list show set reset'
+complete -c aikmctl -n "$verb policy; and $verb set" -a '(__aikmctl_settings)'
+complete -c aikmctl -n "$verb demo" -l hogs -x -d 'CPU hogs'
+complete -c aikmctl -n "$verb demo" -l time -x -d 'Length of a part'
+complete -c aikmctl -n "$verb config; and not $verb check" -a check
+complete -c aikmctl -n "$verb config; and $verb check" -F
+complete -c aikmctl -n "$verb config; and $verb check" -l config-dir -x -a '(__fish_complete_directories)'
