@@ -367,6 +367,14 @@ static bool shows_inheritance(const ProcSample *s, const Treatment *t) {
         return !(t->set & TREAT_CPUS && s->valid & SAMPLE_CPUS && s->cpus_allowed != t->cpus);
 }
 
+static void inherit(Proc *p, const Proc *parent) {
+        p->adopted = true;
+        p->treatment = parent->treatment;
+        p->treatment.set &= INHERITED_FIELDS;
+        p->kinds = parent->kinds;
+        p->treated_at = parent->treated_at; /* what its own children show began there */
+}
+
 /* Whatever scope and rules say of the child: what it inherited is our doing, and has to be put
  * back. */
 static bool adopt(Judge *j, Proc *p) {
@@ -384,11 +392,8 @@ static bool adopt(Judge *j, Proc *p) {
         if (!d)
                 return false;
         d->parent = parent->sample.pid;
-        p->treated = p->adopted = true;
-        p->treatment = parent->treatment;
-        p->treatment.set &= INHERITED_FIELDS;
-        p->kinds = parent->kinds;
-        p->treated_at = parent->treated_at; /* what its own children show began there */
+        inherit(p, parent);
+        p->treated = true;
         p->held_at = j->at;
         judge_set_verdict(j, p, VERDICT_ADOPTED);
         return true;
@@ -530,14 +535,24 @@ void judge_feedback(Judge *j, const Decision *d, Outcome outcome) {
 }
 
 void judge_take_over(Judge *j, Proc *p) {
+        const Proc *parent = proc_table_parent(&j->table, p);
+
         if (p->treated)
                 return;
         p->treated = true;
-        p->treated_at = p->held_at = j->at;
-        p->kinds = (1U << _CONTENTION_COUNT) - 1;
-        /* What exactly was set the ledger knows. This decides only for how long it holds. */
-        p->treatment = (Treatment){.set = TREAT_SLICE | TREAT_IOPRIO};
-        judge_set_verdict(j, p, VERDICT_TREATED);
+        p->held_at = j->at;
+        if (parent && parent->treated && !parent->through &&
+            shows_inheritance(&p->sample, &parent->treatment)) {
+                inherit(p, parent);
+                judge_set_verdict(j, p, VERDICT_ADOPTED);
+        } else {
+                /* What exactly was set the ledger knows. This decides only for how long it
+                 * holds. */
+                p->treatment = (Treatment){.set = TREAT_SLICE | TREAT_IOPRIO};
+                p->kinds = (1U << _CONTENTION_COUNT) - 1;
+                p->treated_at = j->at;
+                judge_set_verdict(j, p, VERDICT_TREATED);
+        }
         count_treated(j);
 }
 

@@ -415,6 +415,17 @@ void pipeline_note_treated(Pipeline *p, pid_t pid, uint64_t start) {
                 p->pending[p->n_pending++] = (Pending){pid, start};
 }
 
+bool pipeline_is_treated(const Pipeline *p, pid_t pid) {
+        const Proc *proc = proc_table_find(&p->judge.table, pid);
+
+        if (proc && proc->treated)
+                return true;
+        for (size_t i = 0; i < p->n_pending; i++)
+                if (p->pending[i].pid == pid)
+                        return true;
+        return false;
+}
+
 void pipeline_get_status(const Pipeline *p, PipelineStatus *ret) {
         const Judge *j = &p->judge;
         const Contention *c = &j->contention;

@@ -128,6 +128,11 @@ void pipeline_note_rollback(Pipeline *p, pid_t pid);
  * released in due course. */
 void pipeline_note_treated(Pipeline *p, pid_t pid, uint64_t start);
 
+/* Whether pid counts as treated, or will from its first sample on (pipeline_note_treated()). A fork
+ * below such a process is to be noted in the ledger and by pipeline_note_treated(), so that a
+ * grandchild is ours too, although its parent came and went between two samples. */
+bool pipeline_is_treated(const Pipeline *p, pid_t pid);
+
 void pipeline_get_status(const Pipeline *p, PipelineStatus *ret);
 size_t pipeline_count(const Pipeline *p);
 /* index < pipeline_count(), ordered by pid. */

@@ -273,6 +273,34 @@ static void test_adopted_is_released_when_it_is_something_else(void **state) {
         assert_int_equal(world_decision(&w, HOG + 20)->verdict, VERDICT_PROTECTED);
 }
 
+/* Seen by its fork alone: its parent came and went between two samples. */
+static void test_orphan_is_ours(void **state) {
+        Actor *a;
+
+        start_demotion();
+        actor_stop_waiting(world_find(&w, SERVER));
+        assert_true(pipeline_is_treated(w.pipeline, HOG));
+        pipeline_note_treated(w.pipeline, 300, w.at / 10000);
+        assert_true(pipeline_is_treated(w.pipeline, 300));
+        assert_false(pipeline_is_treated(w.pipeline, 301));
+        pipeline_note_treated(w.pipeline, 301, w.at / 10000);
+        fork_below(1, 301, 19);
+        fork_below(HOG, 302, 19);
+        pipeline_note_treated(w.pipeline, 302, w.at / 10000);
+        world_tick_for(&w, USEC_PER_SEC);
+        assert_int_equal(w.n_decisions, 0); /* in the ledger already */
+        assert_true(world_view(&w, 301).treated);
+        assert_int_equal(world_view(&w, 302).verdict, VERDICT_ADOPTED);
+        assert_false(pipeline_is_treated(w.pipeline, 300));
+        assert_int_equal(world_tick(&w, 20), 20);
+
+        a = world_find(&w, 301);
+        a->load_class = CLASS_INTERACTIVE;
+        assert_in_range(world_tick(&w, 8), 2, 3);
+        assert_int_equal(w.n_decisions, 1);
+        assert_int_equal(world_decision(&w, 301)->kind, DECISION_RELEASE);
+}
+
 static void test_older_child_is_not_adopted(void **state) {
         Actor *a;
 
@@ -399,6 +427,7 @@ int main(void) {
                 T(test_memory_contention),
                 T(test_adopt),
                 T(test_adopted_is_released_when_it_is_something_else),
+                T(test_orphan_is_ours),
                 T(test_older_child_is_not_adopted),
                 T(test_tunables),
                 T(test_tunables_need_the_machine),
