@@ -284,9 +284,7 @@ sd_bus_message *fixture_call(sd_bus *bus, const char *error, const char *interfa
         return reply;
 }
 
-/* Leaves the reply before the value of key. */
-static sd_bus_message *status_seek(sd_bus *bus, const char *key, const char *type) {
-        sd_bus_message *reply = fixture_call(bus, NULL, "org.aikm1.Manager", "GetStatus", "");
+void fixture_seek(sd_bus_message *reply, const char *key, const char *type) {
         const char *name;
 
         assert_true(sd_bus_message_enter_container(reply, 'a', "{sv}") > 0);
@@ -294,13 +292,19 @@ static sd_bus_message *status_seek(sd_bus *bus, const char *key, const char *typ
                 assert_true(sd_bus_message_read(reply, "s", &name) > 0);
                 if (streq(name, key)) {
                         assert_true(sd_bus_message_enter_container(reply, 'v', type) > 0);
-                        return reply;
+                        return;
                 }
                 assert_true(sd_bus_message_skip(reply, "v") >= 0);
                 assert_true(sd_bus_message_exit_container(reply) >= 0);
         }
-        fail_msg("no %s in the status", key);
-        return NULL;
+        fail_msg("no %s in the reply", key);
+}
+
+static sd_bus_message *status_seek(sd_bus *bus, const char *key, const char *type) {
+        sd_bus_message *reply = fixture_call(bus, NULL, "org.aikm1.Manager", "GetStatus", "");
+
+        fixture_seek(reply, key, type);
+        return reply;
 }
 
 uint32_t fixture_status_u32(sd_bus *bus, const char *key) {

@@ -45,6 +45,8 @@ void fixture_write_file(const Fixture *f, const char *name, const char *text);
 sd_bus_message *fixture_call(sd_bus *bus, const char *error, const char *interface,
                              const char *method, const char *types, ...);
 
+/* Leaves a reply of type a{sv} before the value of key, which is of that type. */
+void fixture_seek(sd_bus_message *reply, const char *key, const char *type);
 /* Values of GetStatus. */
 uint32_t fixture_status_u32(sd_bus *bus, const char *key);
 uint64_t fixture_status_u64(sd_bus *bus, const char *key);

@@ -126,9 +126,10 @@ static void test_enforce_and_rollback(void **state) {
         Scene s;
 
         scene_start(&s);
-        fixture_start_daemon(f, "enforce");
-        assert_true(sd_bus_match_signal(f->bus, NULL, "org.aikm1", "/org/aikm1", LEDGER, "Changed",
+        /* Before the daemon is there, so that nothing is missed */
+        assert_true(sd_bus_match_signal(f->bus, NULL, NULL, "/org/aikm1", LEDGER, "Changed",
                                         on_changed, changed) >= 0);
+        fixture_start_daemon(f, "enforce");
         sd_bus_message_unref(fixture_call(f->bus, NULL, POLICY, "Set", "a(ss)", 1,
                                           "thresholds.cool_down", "60min"));
         assert_true(fixture_wait(any_demoted, &s));
@@ -136,9 +137,8 @@ static void test_enforce_and_rollback(void **state) {
         assert_true(fixture_status_u32(f->bus, "LedgerActive") > 0);
 
         reply = fixture_call(f->bus, NULL, LEDGER, "Rollback", "st", "all", UINT64_C(0));
-        assert_true(sd_bus_message_read(reply, "a{sv}", 4, "Restored", "u", &restored, "Foreign",
-                                        "u", &(uint32_t){0}, "Gone", "u", &(uint32_t){0}, "Failed",
-                                        "u", &(uint32_t){0}) > 0);
+        fixture_seek(reply, "Restored", "u");
+        assert_true(sd_bus_message_read(reply, "u", &restored) > 0);
         assert_true(restored > 0);
         assert_unchanged(&s);
         assert_int_equal(fixture_status_u32(f->bus, "LedgerActive"), 0);
