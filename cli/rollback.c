@@ -117,7 +117,7 @@ static void print_result(const Target *t, const json_object *result) {
 static int run(Context *c, int argc, char **argv) {
         _cleanup_json_ json_object *result = NULL;
         Error e = ERROR_INIT;
-        Target t;
+        Target t = {.what = "all"};
         Args args;
         int r;
 
