@@ -370,6 +370,36 @@ static void test_vanish(void **state) {
         assert_int_equal(pipeline_count(w.pipeline), 2);
 }
 
+/* An untreated one, too: what ran before the exec says nothing of what comes. */
+static void test_exec_resets_history(void **state) {
+        Actor *a = world_add_hog(&w, HOG);
+        ProcView v;
+
+        world_tick(&w, 30);
+        a->cpu = 0.1;
+        pipeline_note_exec(w.pipeline, HOG);
+        world_tick_for(&w, USEC_PER_SEC);
+        v = world_view(&w, HOG);
+        assert_true(v.row[FEATURE_CPU_SLOW] > 0.09f && v.row[FEATURE_CPU_SLOW] < 0.11f);
+
+        /* Its class is not known before it was seen to run. */
+        pipeline_note_exec(w.pipeline, HOG);
+        world_tick_for(&w, 0);
+        assert_int_equal(world_view(&w, HOG).verdict, VERDICT_UNKNOWN);
+}
+
+static void test_dormancy_resets_history(void **state) {
+        Actor *a = world_add_hog(&w, HOG);
+
+        world_tick(&w, 30);
+        a->cpu = a->delay = a->slices = a->voluntary = 0;
+        world_tick(&w, 11);
+        assert_true(world_view(&w, HOG).dormant);
+        a->cpu = 0.1;
+        world_tick_for(&w, USEC_PER_SEC);
+        assert_true(world_view(&w, HOG).row[FEATURE_CPU_SLOW] < 0.11f);
+}
+
 static void test_exec_resets(void **state) {
         ProcView v;
 
@@ -511,6 +541,8 @@ int main(void) {
                 T(test_pid_reuse),
                 T(test_vanish),
                 T(test_exec_resets),
+                T(test_exec_resets_history),
+                T(test_dormancy_resets_history),
                 T(test_feedback_foreign),
                 T(test_feedback_foreign_on_release),
                 T(test_feedback_others),
