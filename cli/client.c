@@ -8,7 +8,7 @@
 #include "util/time.h"
 
 #define CALL_TIMEOUT (25 * USEC_PER_SEC)
-#define QUIET_FOR (600 * USEC_PER_MSEC) /* so long a wait needs no word */
+#define QUIET_FOR (1 * USEC_PER_SEC) /* so long a wait needs no word */
 
 const char *client_where(void) {
         const char *address = secure_getenv("AIKM_BUS_ADDRESS");

@@ -50,10 +50,11 @@ static int parse_target(const Args *args, Target *ret, Error *e) {
         return 0;
 }
 
-/* What a plain number means: an action of the ledger, else a process with active entries. */
+/* What a plain number means: an action in force, else a process with changes in force, else an
+ * action that has ended. */
 static int resolve(Context *c, Target *t, Error *e) {
+        bool in_force = false, ended = false, is_pid = false;
         _cleanup_json_ json_object *rows = NULL;
-        bool is_action = false, is_pid = false;
         int r;
 
         r = client_get_ledger(c, /* all= */ true, &rows, e);
@@ -61,23 +62,24 @@ static int resolve(Context *c, Target *t, Error *e) {
                 return r;
         for (size_t i = 0; i < json_object_array_length(rows); i++) {
                 const json_object *row = json_object_array_get_idx(rows, i);
+                bool active = streq(json_str(row, "state") ?: "", "active");
                 uint64_t u;
 
-                if (json_u64(row, "action", &u) && u == t->number)
-                        is_action = true;
-                if (json_u64(row, "pid", &u) && u == t->number &&
-                    streq(json_str(row, "state") ?: "", "active"))
-                        is_pid = true;
+                if (json_u64(row, "action", &u) && u == t->number) {
+                        in_force |= active;
+                        ended |= !active;
+                }
+                is_pid |= json_u64(row, "pid", &u) && u == t->number && active;
         }
-        if (!is_action && !is_pid) {
+        if (!in_force && !ended && !is_pid) {
                 error_set(e, -ENOENT,
                           "%" PRIu64 " is neither an action of the ledger nor the PID of a treated "
                           "process; see aikmctl ledger",
                           t->number);
                 return CLI_FAILURE;
         }
-        t->what = is_action ? "action" : "pid";
-        t->also_pid = is_action && is_pid;
+        t->what = in_force || !is_pid ? "action" : "pid";
+        t->also_pid = in_force && is_pid;
         return CLI_OK;
 }
 
@@ -155,8 +157,7 @@ const Verb verb_spec_rollback = {
         .options = options,
         .max_args = 1,
         .run = run,
-        .details = "A plain number is an action of the ledger if there is one of that number, else "
-                   "the\n"
-                   "PID of a treated process; pid:NUMBER and action:NUMBER say which. Without an\n"
-                   "argument: all.",
+        .details = "A plain number is an action in force if there is one of that number, else the\n"
+                   "PID of a treated process, else an action that has ended; pid:NUMBER and\n"
+                   "action:NUMBER say which. Without an argument: all.",
 };

@@ -101,6 +101,7 @@ static void print_state(const Context *c, const json_object *s, FILE *f) {
 static void print_sources(const Context *c, const json_object *s, FILE *f) {
         const char *why = nonempty(s, "source_reason"), *events_why = nonempty(s, "events_reason");
         const char *model_why = nonempty(s, "model_reason"), *digest = nonempty(s, "model_digest");
+        const char *version = nonempty(s, "model_version");
         uint64_t lost = 0, rescans = 0, interval, ticks = 0;
         char number[FORMAT_MAX];
 
@@ -112,8 +113,8 @@ static void print_sources(const Context *c, const json_object *s, FILE *f) {
                      "%s, %" PRIu64 " lost, %" PRIu64 " rescans%s%s",
                      json_str(s, "events") ?: "unknown", lost, rescans, events_why ? ": " : "",
                      events_why ? events_why : "");
-        report_field(c, f, "Model", model_why ? STYLE_WARN : STYLE_NONE, "%s %s%s%.12s%s%s%s",
-                     json_str(s, "model") ?: "unknown", json_str(s, "model_version") ?: "",
+        report_field(c, f, "Model", model_why ? STYLE_WARN : STYLE_NONE, "%s%s%s%s%.12s%s%s%s",
+                     json_str(s, "model") ?: "unknown", version ? " " : "", version ? version : "",
                      digest ? " (sha256 " : "", digest ? digest : "", digest ? ")" : "",
                      model_why ? ": " : "", model_why ? model_why : "");
         if (json_u64(s, "interval_usec", &interval)) {
