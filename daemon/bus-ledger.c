@@ -158,7 +158,7 @@ static int rollback_authorized(sd_bus_message *request, void *userdata, sd_bus_e
         RestoreCount count = {};
         Manager *m = userdata;
         const char *text;
-        RestoreWhat what;
+        RestoreWhat what = RESTORE_ALL;
         uint64_t number;
         int r;
 

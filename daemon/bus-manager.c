@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "daemon/bus.h"
@@ -51,14 +52,18 @@ static int append_model(sd_bus_message *reply, const Manager *m) {
         return r;
 }
 
+/* The second word of statm is the resident size in pages. */
 static uint64_t resident_bytes(void) {
-        unsigned long long resident;
-        char text[128];
+        uint64_t pages = 0;
+        char text[128], *word, *rest = text;
 
-        if (io_read_at(-EBADF, "/proc/self/statm", text, sizeof(text)) < 0 ||
-            sscanf(text, "%*u %llu", &resident) != 1)
+        if (io_read_at(AT_FDCWD, "/proc/self/statm", text, sizeof(text)) < 0)
                 return 0;
-        return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+        (void)strsep(&rest, " ");
+        word = strsep(&rest, " ");
+        if (!word || parse_u64(word, 0, UINT32_MAX, &pages) < 0)
+                return 0;
+        return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static int append_cost(sd_bus_message *reply, const Manager *m) {

@@ -29,30 +29,31 @@ static void settings_drop(Settings *s, const char *key) {
 }
 
 int settings_put(Settings *s, const char *key, const char *value) {
-        _cleanup_free_
-        char *k = strdup(key), *v = strdup(value);
-        Setting *items;
+        Setting *items = reallocarray(s->items, s->n + 1, sizeof(*items)), item;
 
-        if (!k || !v)
-                return -ENOMEM;
-        items = reallocarray(s->items, s->n + 1, sizeof(*items));
         if (!items)
                 return -ENOMEM;
         s->items = items;
+        item = (Setting){.key = strdup(key), .value = strdup(value)};
+        if (!item.key || !item.value) {
+                setting_done(&item);
+                return -ENOMEM;
+        }
         settings_drop(s, key);
-        s->items[s->n++] = (Setting){.key = TAKE_PTR(k), .value = TAKE_PTR(v)};
+        s->items[s->n++] = item;
         return 0;
 }
 
 int settings_put_text(Settings *s, const char *text, Error *e) {
         const char *equal = strchr(text, '=');
-        _cleanup_free_
-        char *key = NULL;
+        char key[256];
 
         if (!equal || equal == text)
                 return error_set(e, -EINVAL, "'%s' is not KEY=VALUE", text);
-        key = strndup(text, (size_t)(equal - text));
-        if (!key || settings_put(s, key, equal + 1) < 0)
+        if ((size_t)(equal - text) >= sizeof(key))
+                return error_set(e, -EINVAL, "the key in '%s' is longer than any", text);
+        snprintf(key, sizeof(key), "%.*s", (int)(equal - text), text);
+        if (settings_put(s, key, equal + 1) < 0)
                 return error_set(e, -ENOMEM, "out of memory");
         return 0;
 }
