@@ -44,7 +44,7 @@ int bpf_support_finish(int r, const char *what, Error *e) {
         if (r >= 0)
                 return r;
         warning[strcspn(warning, "\n")] = '\0';
-        if (r == -EPERM || r == -EACCES)
+        if (r == -EPERM)
                 return error_set(e, -EPERM,
                                  "%s: no right to load BPF programs (CAP_BPF and CAP_PERFMON)",
                                  what);

@@ -161,7 +161,7 @@ static void add_other_threads(ProcFallback *f, int dir_fd, pid_t pid, ThreadSums
                 int fd = -EBADF;
                 ThreadSums thread = {};
                 ProcStatus status;
-                ProcStat stat;
+                ProcStat stat = {};
                 char name[16];
 
                 if (tid == pid)
@@ -277,7 +277,7 @@ static int read_process(ProcFallback *f, Sample *s, pid_t pid, bool autogroups) 
         int fd = -EBADF;
         ThreadSums sums = {};
         ProcStatus status;
-        ProcStat stat;
+        ProcStat stat = {};
         ProcSample *p;
         char name[16];
 

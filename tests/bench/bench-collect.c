@@ -115,6 +115,7 @@ int main(void) {
         _cleanup_close_
         int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         Error e = ERROR_INIT;
+        pid_t self = getpid();
         size_t n = 0;
         int r = 0;
 
@@ -128,7 +129,8 @@ int main(void) {
                         if (children[n] < 0)
                                 break;
                         if (children[n] == 0) {
-                                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != self)
+                                        _exit(1);
                                 for (;;)
                                         pause();
                         }

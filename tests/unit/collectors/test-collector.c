@@ -46,6 +46,12 @@ static void sleep_for_ever(void) {
                 pause();
 }
 
+/* In a child: ends with its parent, also where that ended before. */
+static void end_with(pid_t parent) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+                _exit(1);
+}
+
 static void tell(int fd) {
         uint64_t used = cpu_time();
 
@@ -55,6 +61,7 @@ static void tell(int fd) {
 
 /* main_function tells by itself, or, where it returns, is told for and sleeps. */
 static Child spawn(void (*main_function)(int fd)) {
+        pid_t self = getpid();
         Child child = {};
         int fds[2];
 
@@ -62,7 +69,7 @@ static Child spawn(void (*main_function)(int fd)) {
         child.pid = fork();
         assert_true(child.pid >= 0);
         if (child.pid == 0) {
-                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                end_with(self);
                 close(fds[0]);
                 main_function(fds[1]);
                 tell(fds[1]);
@@ -310,13 +317,15 @@ static void test_zombie(void **state) {
 #define N_FORKS 20
 
 static void fork_many(int fd) {
+        pid_t self = getpid();
+
         for (int i = 0; i < N_FORKS; i++) {
                 pid_t pid = fork();
 
                 if (pid < 0)
                         _exit(1);
                 if (pid == 0) {
-                        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        end_with(self);
                         sleep_for_ever();
                 }
         }
