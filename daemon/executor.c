@@ -567,7 +567,7 @@ static Outcome apply_decision(Action *a) {
 
 /* --- machine-wide knobs ---------------------------------------------------------------------- */
 
-static Outcome tune_file(Action *a, const char *path) {
+static Outcome tune_file(Action *a, const Tunable *tunable, const char *path) {
         _cleanup_(plan_done)
         Plan p = {0};
         ActuatorTarget t = {.path = path};
@@ -596,6 +596,13 @@ static Outcome tune_file(Action *a, const char *path) {
         }
         if (streq(value, a->decision->value))
                 return OUTCOME_NOTHING;
+        /* A number that the table does not hold may be more than it seems: vm.dirty_ratio is 0
+         * while vm.dirty_bytes rules, and setting it clears that for good. */
+        if (tunable->kind == TUNABLE_NUMBER && tunable_check(tunable, value, NULL) < 0) {
+                (void)error_set(a->error, 0, "/%s is %s, which could not be put back; left alone",
+                                path, value);
+                return OUTCOME_INERT;
+        }
         r = plan_add(&p, a, &actuator_knob, &t, value, a->decision->value);
         if (r >= 0)
                 r = carry_out_plan(a, &p);
@@ -636,7 +643,7 @@ static Outcome tune_decision(Action *a) {
                 return OUTCOME_FAILED;
         star = strchr(tunable->path, '*');
         if (!star)
-                return tune_file(a, tunable->path);
+                return tune_file(a, tunable, tunable->path);
         n = (size_t)(star - tunable->path);
         while (n > 0 && tunable->path[n - 1] != '/')
                 n--;
@@ -659,7 +666,7 @@ static Outcome tune_decision(Action *a) {
                         continue;
                 (void)snprintf(path, sizeof(path), "%.*s%s%s", (int)n, tunable->path, d->d_name,
                                end);
-                outcome = weigh(outcome, tune_file(a, path));
+                outcome = weigh(outcome, tune_file(a, tunable, path));
         }
         (void)closedir(dir);
         return outcome;

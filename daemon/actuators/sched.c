@@ -176,12 +176,13 @@ static int sched_plan(ActuatorContext *c, const Treatment *t, const char *old,
         if ((t->set & TREAT_SCHED) && is_fair(t->sched) &&
             sched_rank(t->sched) > sched_rank(s.policy))
                 s.policy = t->sched;
-        /* The weight of SCHED_IDLE is fixed: nice would only be one more thing to put back. */
+        /* The weight of SCHED_IDLE is fixed, and the kernel takes neither nice nor a slice with it
+         * (fair_policy() in kernel/sched/sched.h): both stay as they are. */
         if ((t->set & TREAT_NICE) && s.policy != SCHED_IDLE && t->nice <= 19)
                 s.nice = MAX(s.nice, t->nice);
         /* A longer slice is a later deadline, so it lowers; a shorter one would raise. */
-        if ((t->set & TREAT_SLICE) && c->default_slice > 0 && slice <= SLICE_MAX &&
-            slice > (s.slice ? s.slice : c->default_slice))
+        if ((t->set & TREAT_SLICE) && s.policy != SCHED_IDLE && c->default_slice > 0 &&
+            slice <= SLICE_MAX && slice > (s.slice ? s.slice : c->default_slice))
                 s.slice = (uint32_t)slice;
         state_format(&s, ret_new);
         return !streq(old, ret_new);
