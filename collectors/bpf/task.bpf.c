@@ -107,6 +107,21 @@ static __always_inline __u64 positive(__s64 pages)
 
 /* Since 6.2 each CPU keeps a share of up to max(32, 2 × CPUs) pages to itself, so a count may be
  * off by that much, and below zero. */
+static __always_inline __u64 count_rss(const struct mm_struct *mm)
+{
+	return positive(mm->rss_stat[AIKM_MM_FILEPAGES].count) +
+	       positive(mm->rss_stat[AIKM_MM_ANONPAGES].count) +
+	       positive(mm->rss_stat[AIKM_MM_SHMEMPAGES].count);
+}
+
+/* The verifier of 6.1 does not see through the typedef of an array's elements: read by helper. */
+static __always_inline __u64 count_rss_array(const struct mm_struct___array *mm)
+{
+	return positive(BPF_CORE_READ(mm, rss_stat.count[AIKM_MM_FILEPAGES].counter)) +
+	       positive(BPF_CORE_READ(mm, rss_stat.count[AIKM_MM_ANONPAGES].counter)) +
+	       positive(BPF_CORE_READ(mm, rss_stat.count[AIKM_MM_SHMEMPAGES].counter));
+}
+
 static __always_inline void copy_rss(struct aikm_task *r, const struct mm_struct *mm)
 {
 	const struct mm_struct___array *old = (const void *)mm;
@@ -114,15 +129,11 @@ static __always_inline void copy_rss(struct aikm_task *r, const struct mm_struct
 	if (bpf_core_field_exists(mm->rss_stat[0].count)) {
 		r->has |= AIKM_TASK_HAS_RSS;
 		if (mm)
-			r->rss_pages = positive(mm->rss_stat[AIKM_MM_FILEPAGES].count) +
-				       positive(mm->rss_stat[AIKM_MM_ANONPAGES].count) +
-				       positive(mm->rss_stat[AIKM_MM_SHMEMPAGES].count);
+			r->rss_pages = count_rss(mm);
 	} else if (bpf_core_field_exists(old->rss_stat.count)) {
 		r->has |= AIKM_TASK_HAS_RSS;
 		if (old)
-			r->rss_pages = positive(old->rss_stat.count[AIKM_MM_FILEPAGES].counter) +
-				       positive(old->rss_stat.count[AIKM_MM_ANONPAGES].counter) +
-				       positive(old->rss_stat.count[AIKM_MM_SHMEMPAGES].counter);
+			r->rss_pages = count_rss_array(old);
 	}
 }
 
