@@ -179,19 +179,39 @@ static void note_failure(Manager *m, const Decision *d, const JournalFields *fie
         }
         if (m->failures_told++ >= FAILURES_TOLD_PER_MINUTE)
                 return;
-        journal_note(LOG_WARNING, /* message_id= */ NULL, fields, "Cannot change %s%s[%d]: %s",
-                     d->tunable, d->comm, d->pid, e->text[0] ? e->text : "the kernel refused it");
+        if (d->tunable[0])
+                journal_note(LOG_WARNING, /* message_id= */ NULL, fields, "Cannot change %s: %s",
+                             d->tunable, e->text[0] ? e->text : "the kernel refused it");
+        else
+                journal_note(LOG_WARNING, /* message_id= */ NULL, fields,
+                             "Cannot change %s[%d]: %s", d->comm, d->pid,
+                             e->text[0] ? e->text : "the kernel refused it");
 }
 
 static void note_demoted(const Decision *d, const JournalFields *f) {
         if (d->victim > 0)
-                journal_note(LOG_INFO, MESSAGE_DEMOTED, f,
-                             "Demoted %s[%d], %s by %s: %s[%d] waits %u ms per second", d->comm,
-                             d->pid, f->load_class, f->confidence, d->victim_comm, d->victim,
-                             d->victim_delay / 1000);
+                journal_note(
+                        LOG_INFO, MESSAGE_DEMOTED, f,
+                        "Demoted %s[%d], %s with probability %s: %s[%d] waits %u ms per second",
+                        d->comm, d->pid, f->load_class, f->confidence, d->victim_comm, d->victim,
+                        d->victim_delay / 1000);
         else
-                journal_note(LOG_INFO, MESSAGE_DEMOTED, f, "Demoted %s[%d], %s by %s", d->comm,
-                             d->pid, f->load_class, f->confidence);
+                journal_note(LOG_INFO, MESSAGE_DEMOTED, f, "Demoted %s[%d], %s with probability %s",
+                             d->comm, d->pid, f->load_class, f->confidence);
+}
+
+/* The verdicts' sentences speak of what is; here it is why something ended. */
+static const char *release_reason(Verdict v) {
+        switch (v) {
+        case VERDICT_RELEASED:
+                return "the reason to demote it has ended";
+        case VERDICT_MODE_OBSERVE:
+                return "the mode is observe";
+        case VERDICT_MODE_ADVISE:
+                return "the mode is advise";
+        default:
+                return verdict_sentence(v);
+        }
 }
 
 static void note_done(const Decision *d, const JournalFields *f) {
@@ -201,7 +221,7 @@ static void note_done(const Decision *d, const JournalFields *f) {
                 break;
         case DECISION_RELEASE:
                 journal_note(LOG_INFO, MESSAGE_PUT_BACK, f, "Put back %s[%d]: %s", d->comm, d->pid,
-                             verdict_sentence(d->verdict));
+                             release_reason(d->verdict));
                 break;
         case DECISION_TUNE:
                 journal_note(LOG_INFO, MESSAGE_KNOB_CHANGED, f, "Set %s to %s", d->tunable,

@@ -193,7 +193,7 @@ static bool daemon_has_name(void *userdata) {
 }
 
 void fixture_start_daemon(Fixture *f, const char *mode) {
-        char runtime[96], config[96], scope[64], mode_option[64];
+        char runtime[96], config[96], scope[64], mode_option[64], record[96];
         const char *args[] = {fixture_aikmd,
                               runtime,
                               config,
@@ -212,8 +212,10 @@ void fixture_start_daemon(Fixture *f, const char *mode) {
                               "thresholds.busy_share=0.5",
                               "--set",
                               "thresholds.confidence=0.5",
-                              mode ? mode_option : NULL,
+                              NULL,
+                              NULL,
                               NULL};
+        size_t n = ELEMENTSOF(args) - 3;
         _cleanup_close_
         int log = open_log(f);
 
@@ -221,6 +223,11 @@ void fixture_start_daemon(Fixture *f, const char *mode) {
         snprintf(config, sizeof(config), "--config-dir=%s/conf", f->dir);
         snprintf(scope, sizeof(scope), "scope=tree:%d", getpid());
         snprintf(mode_option, sizeof(mode_option), "--mode=%s", mode ?: "");
+        snprintf(record, sizeof(record), "--record=%s/rec", f->dir);
+        if (mode)
+                args[n++] = mode_option;
+        if (f->record)
+                args[n++] = record;
         f->daemon_pid = spawn(f, args, log);
         assert_true(fixture_wait(daemon_has_name, f));
 }

@@ -12,8 +12,9 @@
 #include <systemd/sd-bus.h>
 
 typedef struct Fixture {
-        char dir[64]; /* bus.conf, bus (socket), run/ (runtime), conf/ (configuration), log */
+        char dir[64]; /* bus.conf, bus (socket), run/ (runtime), conf/ (configuration), log, rec */
         char address[96];
+        bool record; /* the daemon records to rec */
         pid_t bus_pid, daemon_pid;
         sd_bus *bus; /* the test's own connection, as root */
 } Fixture;

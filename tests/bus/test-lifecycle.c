@@ -234,6 +234,44 @@ static void test_trial_ends_with_its_caller(void **state) {
         scene_stop(&s);
 }
 
+/* Whatever came from outside while it was recorded, deciding again gives the same decisions. */
+static void test_recording_replays(void **state) {
+        char replay[96], output[65536];
+        unsigned long long n_decisions;
+        const char *last;
+        Fixture *f = *state;
+        Scene s;
+
+        scene_start(&s);
+        f->record = true;
+        fixture_start_daemon(f, "observe");
+        sd_bus_message_unref(
+                fixture_call(f->bus, NULL, MANAGER, "Trial", "us", (uint32_t)getpid(), "enforce"));
+        assert_true(fixture_wait(any_demoted, &s));
+        sd_bus_message_unref(fixture_call(f->bus, NULL, MANAGER, "Trial", "us", 0, ""));
+        sd_bus_message_unref(fixture_call(f->bus, NULL, POLICY, "Set", "a(ss)", 1,
+                                          "thresholds.cool_down", "0s"));
+        sd_bus_message_unref(fixture_call(f->bus, NULL, MANAGER, "SetMode", "s", "enforce"));
+        assert_true(fixture_wait(any_demoted, &s));
+        sd_bus_message_unref(
+                fixture_call(f->bus, NULL, LEDGER, "Rollback", "st", "all", UINT64_C(0)));
+        assert_true(fixture_wait(any_demoted, &s));
+        assert_clean_stop(f);
+        assert_unchanged(&s);
+        scene_stop(&s);
+
+        snprintf(replay, sizeof(replay), "--replay=%s/rec", f->dir);
+        assert_int_equal(fixture_run(f,
+                                     (const char *const[]){replay, "--config-dir=/nonexistent",
+                                                           "--model=rules", NULL},
+                                     output, sizeof(output)),
+                         0);
+        last = strstr(output, " samples, ");
+        assert_non_null(last);
+        assert_int_equal(sscanf(last, " samples, %llu decisions, 0 different", &n_decisions), 1);
+        assert_true(n_decisions >= 3);
+}
+
 static bool policy_refused(void *userdata) {
         Fixture *f = userdata;
         char error[512];
@@ -354,6 +392,8 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test_setup_teardown(test_start_after_kill_restores, fixture_setup,
                                                 fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_trial_ends_with_its_caller, fixture_setup,
+                                                fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_recording_replays, fixture_setup,
                                                 fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_broken_drop_in_keeps_the_policy, fixture_setup,
                                                 fixture_teardown),
