@@ -89,7 +89,7 @@ static int next_id(DIR *d, pid_t *ret) {
                 errno = 0;
                 entry = readdir(d);
                 if (!entry)
-                        return -errno;
+                        return errno > 0 ? -errno : 0;
                 if (parse_u64(entry->d_name, 1, INT_MAX, &id) >= 0) {
                         *ret = (pid_t)id;
                         return 1;
