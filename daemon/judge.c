@@ -179,6 +179,37 @@ static void find_scope(Judge *j, Proc *p) {
         p->in_scope = scope_contains(policy->scope, policy->n_scope, &subject);
 }
 
+/*
+ * Whether p's autogroup also holds processes that must not be touched: its nice weighs on all of
+ * them. Climbs for every member, the dormant included, so it is asked only where a session's nice
+ * is about to be set or is set.
+ */
+static bool group_holds_others(Judge *j, const Proc *p) {
+        const ProcSample *s = &p->sample;
+
+        if (!(s->valid & SAMPLE_GROUP) || s->group_kind != SCHED_GROUP_AUTOGROUP)
+                return false;
+        for (size_t i = 0; i < j->table.n; i++) {
+                Proc *q = j->table.procs[i];
+
+                if (q == p || q->sample.zombie || !(q->sample.valid & SAMPLE_GROUP) ||
+                    q->sample.group_kind != s->group_kind || q->sample.group_id != s->group_id)
+                        continue;
+                if (q->sample.pid == j->self || q->sample.pid == 1 || (q->rule && q->rule->exempt))
+                        return true;
+                find_scope(j, q);
+                if (q->in_trial != p->in_trial || !(q->in_scope || q->in_trial))
+                        return true;
+        }
+        return false;
+}
+
+static bool wants_autogroup(const Judge *j, const Proc *p, const ContentionMeeting *m) {
+        return p->treatment.set & TREAT_AUTOGROUP ||
+               (m->across_groups &&
+                guard_wanted(&j->policy, p->rule, p->load_class).set & TREAT_AUTOGROUP);
+}
+
 static void fill_input(Judge *j, Proc *p, GuardInput *ret) {
         if (!p->dormant || p->treated)
                 find_scope(j, p);
@@ -201,6 +232,8 @@ static void fill_input(Judge *j, Proc *p, GuardInput *ret) {
         };
         if (!p->dormant)
                 contention_meet(&j->contention, &p->sample, &p->load, &ret->meeting);
+        if ((p->in_scope || p->in_trial) && wants_autogroup(j, p, &ret->meeting))
+                ret->group_holds_others = group_holds_others(j, p);
 }
 
 static void note_victim(Proc *p, const ContentionMeeting *m) {
@@ -342,6 +375,10 @@ static void judge_treated(Judge *j, Proc *p, const GuardInput *in) {
         }
         if (is_firmly_protected(j, p)) {
                 release(j, p, VERDICT_PROTECTED);
+                return;
+        }
+        if (p->treatment.set & TREAT_AUTOGROUP && in->group_holds_others) {
+                release(j, p, VERDICT_MIXED_GROUP);
                 return;
         }
         if (is_hog &&

@@ -82,6 +82,7 @@ static Verdict reduce_to_reach(const GuardInput *in, const Treatment *wanted, ui
         uint32_t io_knobs = wanted->set & (TREAT_IOPRIO | TREAT_IO_WEIGHT), set = 0;
         bool autogroup = (in->proc->valid & SAMPLE_GROUP) &&
                          in->proc->group_kind == SCHED_GROUP_AUTOGROUP;
+        bool mixed = m->group_holds_protected || in->group_holds_others;
 
         if (!((cpu || memory) && cpu_knobs) && !((io || memory) && io_knobs))
                 return VERDICT_NO_CONTENTION;
@@ -95,7 +96,7 @@ static Verdict reduce_to_reach(const GuardInput *in, const Treatment *wanted, ui
                 set |= cpu_knobs & (TREAT_CPU_WEIGHT | TREAT_CPUS);
                 if (m->within_group)
                         set |= cpu_knobs & TREAT_WITHIN_GROUP;
-                if (m->across_groups && autogroup && !m->group_holds_protected)
+                if (m->across_groups && autogroup && !mixed)
                         set |= cpu_knobs & TREAT_AUTOGROUP;
         }
         if (set) {
@@ -104,9 +105,8 @@ static Verdict reduce_to_reach(const GuardInput *in, const Treatment *wanted, ui
         }
         if (!m->shares_cpus)
                 return VERDICT_DISJOINT_CPUS;
-        return autogroup && m->group_holds_protected && (cpu_knobs & TREAT_AUTOGROUP)
-                       ? VERDICT_MIXED_GROUP
-                       : VERDICT_OTHER_GROUP;
+        return autogroup && mixed && (cpu_knobs & TREAT_AUTOGROUP) ? VERDICT_MIXED_GROUP
+                                                                   : VERDICT_OTHER_GROUP;
 }
 
 static void treatment_clamp(Treatment *t, const Thresholds *limits) {

@@ -26,6 +26,9 @@ typedef struct GuardInput {
         bool is_self;
         bool hands_off;
         bool dormant;
+        /* Its autogroup also holds processes that may not be touched: out of scope, exempt,
+         * ourselves. Asked for only where the autogroup's nice is wanted. */
+        bool group_holds_others;
         /* Contention as this process meets it, see contention_meet() */
         ContentionMeeting meeting;
 } GuardInput;

@@ -102,6 +102,43 @@ static void test_protected_joins_session(void **state) {
         assert_int_equal(world_decision(&w, HOG)->kind, DECISION_RELEASE);
 }
 
+/* An autogroup's nice weighs on everyone in the session: on those out of scope, too. */
+static void test_session_holds_others(void **state) {
+        Actor *other;
+
+        w.policy.scope[0] = (ScopeEntry){.kind = SCOPE_UID, .number = 1000};
+        world_set_policy(&w);
+        world_add_server(&w, SERVER)->s.group_id = 8;
+        world_add_hog(&w, HOG);
+        world_add_hog(&w, HOG + 1);
+        other = world_add(&w, SERVER + 1, CLASS_IDLE);
+        other->s.uid = 0;
+        world_tick(&w, 12);
+        assert_int_equal(w.n_decisions, 0);
+        assert_int_equal(world_view(&w, HOG).verdict, VERDICT_MIXED_GROUP);
+
+        /* It comes into scope: the session may be lowered. It leaves it: put back at once. */
+        other->s.uid = 1000;
+        world_tick(&w, 4);
+        assert_non_null(world_decision(&w, HOG));
+        assert_int_equal(world_decision(&w, HOG)->treatment.set, TREAT_AUTOGROUP);
+        world_tick_for(&w, USEC_PER_SEC);
+        other->s.uid = 0;
+        world_tick_for(&w, USEC_PER_SEC);
+        assert_int_equal(world_decision(&w, HOG)->kind, DECISION_RELEASE);
+        assert_int_equal(world_view(&w, HOG).verdict, VERDICT_MIXED_GROUP);
+}
+
+static void test_session_holds_us(void **state) {
+        world_add_server(&w, SERVER)->s.group_id = 8;
+        world_add_hog(&w, HOG);
+        world_add_hog(&w, HOG + 1);
+        world_add(&w, WORLD_SELF, CLASS_IDLE);
+        world_tick(&w, 12);
+        assert_int_equal(w.n_decisions, 0);
+        assert_int_equal(world_view(&w, HOG).verdict, VERDICT_MIXED_GROUP);
+}
+
 static void test_cgroup_out_of_reach(void **state) {
         world_add_server(&w, SERVER);
         for (pid_t pid = HOG; pid < HOG + 2; pid++) {
@@ -416,6 +453,8 @@ int main(void) {
                 T(test_other_session),
                 T(test_carrier_is_gone),
                 T(test_mixed_group),
+                T(test_session_holds_others),
+                T(test_session_holds_us),
                 T(test_protected_joins_session),
                 T(test_cgroup_out_of_reach),
                 T(test_unknown_group),

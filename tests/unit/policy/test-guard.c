@@ -121,6 +121,10 @@ static void mixed(void) {
         in.meeting.within_group = false;
         in.meeting.across_groups = in.meeting.group_holds_protected = true;
 }
+static void others_in_group(void) {
+        in.meeting.within_group = false;
+        in.meeting.across_groups = in.group_holds_others = true;
+}
 static void other_group(void) {
         in.meeting.within_group = false;
         in.meeting.across_groups = true;
@@ -173,6 +177,7 @@ static const struct {
         {"wrong resource", wrong_resource, VERDICT_NO_CONTENTION},
         {"disjoint", disjoint, VERDICT_DISJOINT_CPUS},
         {"mixed", mixed, VERDICT_MIXED_GROUP},
+        {"others in group", others_in_group, VERDICT_MIXED_GROUP},
         {"other group", other_group, VERDICT_OTHER_GROUP},
         {"already low", already_low, VERDICT_ALREADY_LOW},
         {"young class", young_class, VERDICT_DWELL},
@@ -212,7 +217,8 @@ static void test_precedence(void **state) {
                         /* These rows set the same field, or the later makes the earlier moot. */
                         if (rows[i].spoil == idle || rows[i].spoil == unsure ||
                             rows[i].spoil == wrong_resource || rows[i].spoil == mixed ||
-                            rows[i].spoil == disjoint || rows[i].spoil == observe)
+                            rows[i].spoil == others_in_group || rows[i].spoil == disjoint ||
+                            rows[i].spoil == observe)
                                 continue;
                         if (v != rows[i].verdict)
                                 fail_msg("%s before %s: %s", rows[i].name, rows[j].name,
