@@ -31,18 +31,6 @@ static const Option options[] = {
         {},
 };
 
-static const Verb verb_demo_info = {
-        .name = "demo",
-        .summary = "Show on processes of its own what aikmd does, and that it undoes it",
-        .options = options,
-        .run = verb_demo,
-        .details = "Starts a server, its client and CPU hogs in a session of their own, measures "
-                   "them untreated, under\n"
-                   "aikmd and after rollback, and compares every attribute of every thread before "
-                   "and after.\n"
-                   "Takes under a minute. Needs root, as everything that makes aikmd act.\n",
-};
-
 typedef enum Phase { PHASE_UNTREATED, PHASE_TREATED, PHASE_ROLLED_BACK, _PHASE_COUNT } Phase;
 
 static const char *const phase_names[_PHASE_COUNT] = {
@@ -337,7 +325,7 @@ static int demo_run(Demo *d, size_t n_hogs, Error *e) {
         return status;
 }
 
-int verb_demo(Context *c, int argc, char **argv) {
+static int run(Context *c, int argc, char **argv) {
         _cleanup_(demo_done)
         Demo d = {.c = c};
         uint64_t hogs = 6, seconds = 4;
@@ -345,7 +333,7 @@ int verb_demo(Context *c, int argc, char **argv) {
         int status;
         Args args;
 
-        if (!args_begin(c, &verb_demo_info, argc, argv, &args, &status))
+        if (!args_begin(c, &verb_spec_demo, argc, argv, &args, &status))
                 return status;
         if (args.value[OPTION_HOGS] &&
             parse_u64(args.value[OPTION_HOGS], 1, DEMO_HOGS_MAX, &hogs) < 0) {
@@ -370,3 +358,16 @@ int verb_demo(Context *c, int argc, char **argv) {
                 return status;
         return d.treated && d.unchanged ? CLI_OK : CLI_FAILURE;
 }
+
+const Verb verb_spec_demo = {
+        .name = "demo",
+        .args = "",
+        .summary = "Shows the effect on processes of its own: untreated, under aikmd, rolled back.",
+        .options = options,
+        .run = run,
+        .details =
+                "Starts a server, its client and CPU hogs in a session of their own, measures "
+                "them\n"
+                "untreated, under aikmd and after rollback, and compares every attribute of every\n"
+                "thread before and after. Takes under a minute. Needs root, as all that acts.",
+};

@@ -5,24 +5,18 @@
 
 #include "util/error.h"
 
-#ifdef HAVE_DEMO
-const Verb verb_spec_demo = {
-        .name = "demo",
-        .summary = "Shows the effect on processes of its own: untreated, under aikmd, rolled back.",
-        .max_args = SIZE_MAX,
-        .run = verb_demo,
-};
-#endif
-
 const Verb *const verb_table[] = {
-        &verb_spec_status, &verb_spec_ps,
-        &verb_spec_top,    &verb_spec_explain,
-        &verb_spec_policy, &verb_spec_mode,
-        &verb_spec_ledger, &verb_spec_rollback,
-#ifdef HAVE_DEMO
+        &verb_spec_status,
+        &verb_spec_ps,
+        &verb_spec_top,
+        &verb_spec_explain,
+        &verb_spec_policy,
+        &verb_spec_mode,
+        &verb_spec_ledger,
+        &verb_spec_rollback,
         &verb_spec_demo,
-#endif
-        &verb_spec_config, NULL,
+        &verb_spec_config,
+        NULL,
 };
 
 const Verb *verb_find(const char *name) {

@@ -17,6 +17,3 @@ const Verb *verb_find(const char *name);
 
 /* The whole program but for main's process-wide set-up. Returns the exit status. */
 int verbs_run(Context *c, int argc, char **argv);
-
-/* cli/demo.c */
-int verb_demo(Context *c, int argc, char **argv);
