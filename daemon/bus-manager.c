@@ -306,8 +306,8 @@ static int trial_authorized(sd_bus_message *request, void *userdata, sd_bus_erro
                 if (r < 0)
                         return r;
         }
-        r = manager_set_trial(m, (pid_t)root, mode);
-        return r < 0 ? r : sd_bus_reply_method_return(request, NULL);
+        manager_set_trial(m, (pid_t)root, mode);
+        return sd_bus_reply_method_return(request, NULL);
 }
 
 static int bus_method_trial(sd_bus_message *request, void *userdata, sd_bus_error *error) {

@@ -82,7 +82,7 @@ static int bus_on_disconnected(sd_bus_message *message, void *userdata, sd_bus_e
         /* A caller that cannot be seen any more has left. */
         if (b->owner[0]) {
                 bus_trial_clear_owner(b);
-                (void)manager_set_trial(b->manager, 0, MODE_OBSERVE);
+                manager_set_trial(b->manager, 0, MODE_OBSERVE);
         }
         bus_retry_later(b);
         return 0;
@@ -276,6 +276,8 @@ bool bus_trial_is_owner(const Bus *b, sd_bus_message *request) {
 }
 
 void bus_trial_clear_owner(Bus *b) {
+        if (!b)
+                return;
         b->owner_match = sd_bus_slot_unref(b->owner_match);
         b->owner_check = sd_bus_slot_unref(b->owner_check);
         b->owner[0] = 0;
@@ -284,7 +286,7 @@ void bus_trial_clear_owner(Bus *b) {
 static void bus_trial_owner_left(Bus *b) {
         journal_log(LOG_INFO, "the trial's caller %s has left the bus", b->owner);
         bus_trial_clear_owner(b);
-        (void)manager_set_trial(b->manager, 0, MODE_OBSERVE);
+        manager_set_trial(b->manager, 0, MODE_OBSERVE);
 }
 
 static int bus_on_owner_changed(sd_bus_message *signal, void *userdata, sd_bus_error *error) {

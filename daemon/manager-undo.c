@@ -111,23 +111,42 @@ int manager_rollback(Manager *m, RestoreWhat what, uint64_t number, RestoreCount
         return 0;
 }
 
-int manager_set_trial(Manager *m, pid_t root, Mode mode) {
-        Trial old = m->trial;
+static void manager_change_trial(Manager *m, pid_t root, Mode mode) {
+        pid_t old = m->trial.root;
 
-        if (root == 0 && old.root == 0)
-                return 0;
         manager_record(m, trial, root, mode);
         pipeline_set_trial(m->pipeline, root, mode);
         m->trial = (Trial){.root = root, .mode = mode};
-        if (old.root > 0)
-                journal_note(LOG_INFO, MESSAGE_TRIAL_ENDED, &(JournalFields){.pid = old.root},
-                             "The trial below process %d has ended", old.root);
+        if (old > 0)
+                journal_note(LOG_INFO, MESSAGE_TRIAL_ENDED, &(JournalFields){.pid = old},
+                             "The trial below process %d has ended", old);
         if (root > 0)
                 journal_note(LOG_INFO, MESSAGE_TRIAL_BEGUN, &(JournalFields){.pid = root},
                              "A trial below process %d has begun: mode %s", root,
                              mode_to_string(mode));
+}
+
+void manager_set_trial(Manager *m, pid_t root, Mode mode) {
+        bool other = m->trial.root > 0;
+
+        if (root == 0 && !other)
+                return;
+        manager_change_trial(m, root, mode);
         /* What was done in the old tree is put back by the decisions of a tick without it. */
-        if (old.root > 0)
+        if (other)
                 manager_tick(m);
-        return 0;
+}
+
+void manager_check_trial(Manager *m) {
+        ProcView root;
+
+        if (m->trial.root == 0)
+                return;
+        if (pipeline_find_proc(m->pipeline, m->trial.root, &root) >= 0 && !root.sample.zombie &&
+            (m->trial.start == 0 || m->trial.start == root.sample.start)) {
+                m->trial.start = root.sample.start;
+                return;
+        }
+        bus_trial_clear_owner(m->bus);
+        manager_change_trial(m, 0, MODE_OBSERVE);
 }

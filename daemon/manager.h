@@ -23,7 +23,8 @@
 typedef struct Bus Bus;
 
 typedef struct Trial {
-        pid_t root; /* 0: none */
+        pid_t root;     /* 0: none */
+        uint64_t start; /* of root, clock ticks; 0: not seen in a sample yet */
         Mode mode;
 } Trial;
 
@@ -95,8 +96,10 @@ int model_choose(const char *setting, Model **ret, char *ret_reason, size_t size
 /* Tells it where there is a reason. */
 void model_note_refused(const char *reason);
 
-/* root 0 ends the trial and puts back what was done in the tree. 0 or -errno. */
-int manager_set_trial(Manager *m, pid_t root, Mode mode);
+/* root 0 ends the trial and puts back what was done in the tree. */
+void manager_set_trial(Manager *m, pid_t root, Mode mode);
+/* After a sample: where root is no more, the trial ends, for its pid may soon be another's. */
+void manager_check_trial(Manager *m);
 /* -ENOENT where nothing matches. */
 int manager_rollback(Manager *m, RestoreWhat what, uint64_t number, RestoreCount *ret);
 /* At start, what a crash left; at the end, what is still changed. */

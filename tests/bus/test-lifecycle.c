@@ -234,6 +234,26 @@ static void test_trial_ends_with_its_caller(void **state) {
         scene_stop(&s);
 }
 
+/* Nor does it outlive the process that it began at, whose number may be given to another. */
+static void test_trial_ends_with_its_root(void **state) {
+        Fixture *f = *state;
+        pid_t root = worker_hog(1);
+
+        assert_true(root > 0);
+        fixture_start_daemon(f, "observe");
+        sd_bus_message_unref(
+                fixture_call(f->bus, NULL, MANAGER, "Trial", "us", (uint32_t)root, "enforce"));
+        usleep(300000);
+        assert_int_equal(fixture_status_u32(f->bus, "TrialRoot"), root);
+        worker_stop(root);
+        assert_true(fixture_wait(trial_is_over, f));
+        /* The next one is free to begin. */
+        sd_bus_message_unref(
+                fixture_call(f->bus, NULL, MANAGER, "Trial", "us", (uint32_t)getpid(), "observe"));
+        assert_int_equal(fixture_status_u32(f->bus, "TrialRoot"), getpid());
+        assert_clean_stop(f);
+}
+
 /* Whatever came from outside while it was recorded, deciding again gives the same decisions. */
 static void test_recording_replays(void **state) {
         char replay[96], output[65536];
@@ -392,6 +412,8 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test_setup_teardown(test_start_after_kill_restores, fixture_setup,
                                                 fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_trial_ends_with_its_caller, fixture_setup,
+                                                fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_trial_ends_with_its_root, fixture_setup,
                                                 fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_recording_replays, fixture_setup,
                                                 fixture_teardown),
