@@ -36,7 +36,7 @@ typedef struct Subject {
 
 static volatile bool subject_churns;
 
-static void *subject_sleep(void *argument) {
+_unused_ static void *subject_sleep(void *argument) {
         const int *nice = argument;
 
         if (nice)
@@ -51,7 +51,7 @@ static void *subject_end(void *argument) {
         return NULL;
 }
 
-static void subject_thread(void *(*run)(void *), const int *argument) {
+_unused_ static void subject_thread(void *(*run)(void *), const int *argument) {
         pthread_attr_t attr;
         pthread_t thread;
 
@@ -106,7 +106,7 @@ static void subject_run(int command, int answer, const int *nices, size_t n) {
         _exit(0);
 }
 
-static pid_t subject_ask(const Subject *s, char command) {
+_unused_ static pid_t subject_ask(const Subject *s, char command) {
         pid_t reply = -1;
 
         assert_int_equal(write(s->command, &command, 1), 1);
@@ -114,7 +114,7 @@ static pid_t subject_ask(const Subject *s, char command) {
         return reply;
 }
 
-static uint64_t start_of(pid_t pid) {
+_unused_ static uint64_t start_of(pid_t pid) {
         _cleanup_close_
         int root = open("/", O_PATH | O_CLOEXEC);
         ProcStat s;
@@ -124,7 +124,7 @@ static uint64_t start_of(pid_t pid) {
 }
 
 /* nices: one thread more for each. */
-static void subject_new(Subject *s, const int *nices, size_t n, bool own_session) {
+_unused_ static void subject_new(Subject *s, const int *nices, size_t n, bool own_session) {
         int command[2], answer[2];
         pid_t reply;
 
@@ -150,7 +150,7 @@ static void subject_new(Subject *s, const int *nices, size_t n, bool own_session
         s->start = start_of(s->pid);
 }
 
-static void subject_kill(Subject *s) {
+_unused_ static void subject_kill(Subject *s) {
         if (s->pid <= 0)
                 return;
         (void)kill(s->pid, SIGKILL);
@@ -160,12 +160,12 @@ static void subject_kill(Subject *s) {
         s->pid = 0;
 }
 
-static int compare_tids(const void *a, const void *b) {
+_unused_ static int compare_tids(const void *a, const void *b) {
         return *(const pid_t *)a < *(const pid_t *)b ? -1 : *(const pid_t *)a > *(const pid_t *)b;
 }
 
 /* What the kernel says of every thread, raw: none of the code under test is asked. */
-static char *picture(pid_t pid) {
+_unused_ static char *picture(pid_t pid) {
         _cleanup_close_
         int root = open("/", O_PATH | O_CLOEXEC);
         _cleanup_free_
@@ -202,7 +202,7 @@ static char *picture(pid_t pid) {
 }
 
 /* Counts threads with this nice. */
-static size_t count_nice(pid_t pid, int nice, size_t *ret_threads) {
+_unused_ static size_t count_nice(pid_t pid, int nice, size_t *ret_threads) {
         _cleanup_close_
         int root = open("/", O_PATH | O_CLOEXEC);
         _cleanup_free_

@@ -284,8 +284,8 @@ static void test_no_space(void **state) {
         LedgerReport report;
         Ledger *l = open_ledger(f, NULL);
         LedgerEntry more[2] = {
-                {.pid = 1, .actuator = "sched", .old_value = "a", .new_value = "b"},
-                {.pid = 1, .actuator = "sched", .old_value = "c", .new_value = "d"},
+                {.pid = 1, .actuator = "sched", .old_value = (char *)"a", .new_value = (char *)"b"},
+                {.pid = 1, .actuator = "sched", .old_value = (char *)"c", .new_value = (char *)"d"},
         };
         uint64_t first = add(l, "one"), later;
         off_t size = file_size(f);
@@ -323,7 +323,8 @@ static void test_refused_entries(void **state) {
         Ledger *l = open_ledger(*state, NULL);
         _cleanup_free_
         char *huge = malloc(100000);
-        LedgerEntry e = {.pid = 1, .actuator = "sched", .old_value = huge, .new_value = "b"};
+        LedgerEntry e = {
+                .pid = 1, .actuator = "sched", .old_value = huge, .new_value = (char *)"b"};
 
         assert_non_null(huge);
         memset(huge, 'x', 99999);
@@ -339,8 +340,11 @@ static void test_refused_entries(void **state) {
 static void test_actions(void **state) {
         Ledger *l = open_ledger(*state, NULL);
         LedgerEntry two[2] = {
-                {.pid = 1, .actuator = "sched", .old_value = "a", .new_value = "b"},
-                {.pid = 1, .actuator = "ioprio", .old_value = "c", .new_value = "d"},
+                {.pid = 1, .actuator = "sched", .old_value = (char *)"a", .new_value = (char *)"b"},
+                {.pid = 1,
+                 .actuator = "ioprio",
+                 .old_value = (char *)"c",
+                 .new_value = (char *)"d"},
         };
         uint64_t action;
 
