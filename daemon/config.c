@@ -10,11 +10,6 @@
 #include "daemon/config-json.h"
 #include "util/hash.h"
 
-/* Where etc/meson.build installs to; a build with another prefix may say so. */
-#ifndef AIKM_LIB_DIR
-#define AIKM_LIB_DIR "/usr/lib/aikmd"
-#endif
-
 #define FILE_SIZE_MAX ((size_t)1024 * 1024)
 #define DEPTH_MAX 16
 #define DROP_INS_MAX 1024

@@ -15,6 +15,11 @@
 #include "policy/policy.h"
 #include "util/error.h"
 
+/* Where etc/meson.build installs to; a build with another prefix may say so. */
+#ifndef AIKM_LIB_DIR
+#define AIKM_LIB_DIR "/usr/lib/aikmd"
+#endif
+
 /*
  * root_fd: as io_root_open(). dirs: NULL for the three standard folders, or a NULL-terminated list
  * of absolute paths below the root. Returns 0 and a complete Policy (defaults where nothing is

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -512,44 +513,17 @@ static int tree_setup(void **state) {
         return 0;
 }
 
-static int tree_teardown(void **state) {
-        static const char *const names[] = {
-                "usr/lib/aikmd/aikmd.json",
-                "usr/lib/aikmd/policy.d/10-a.json",
-                "usr/lib/aikmd/policy.d/30-c.json",
-                "usr/lib/aikmd/policy.d/20-b.json~",
-                "usr/lib/aikmd/policy.d/.hid.json",
-                "run/aikmd/aikmd.json",
-                "etc/aikmd/policy.d/20-b.json",
-                "etc/aikmd/policy.d/10-a.json",
-                "etc/aikmd/aikmd.json",
-                "own/aikmd.json",
-                "own/policy.d/a.json",
-        };
-        static const char *const folders[] = {
-                "usr/lib/aikmd/policy.d",
-                "usr/lib/aikmd",
-                "usr/lib",
-                "usr",
-                "run/aikmd",
-                "run",
-                "etc/aikmd/policy.d",
-                "etc/aikmd",
-                "etc",
-                "own/policy.d",
-                "own",
-        };
-        Tree *t = *state;
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at) {
+        return remove(path);
+}
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                (void)unlinkat(t->fd, names[i], 0);
-        for (size_t i = 0; i < ELEMENTSOF(folders); i++)
-                (void)unlinkat(t->fd, folders[i], AT_REMOVEDIR);
+static int tree_teardown(void **state) {
+        Tree *t = *state;
+        int r = nftw(t->path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+
         close(t->fd);
-        if (rmdir(t->path) < 0)
-                return -1;
         free(t);
-        return 0;
+        return r;
 }
 
 static void test_no_file(void **state) {
@@ -573,20 +547,20 @@ static void test_layers(void **state) {
         Error e = ERROR_INIT;
         Policy p;
 
-        tree_file(t, "usr/lib/aikmd/aikmd.json",
+        tree_file(t, "." AIKM_LIB_DIR "/aikmd.json",
                   "{\"mode\": \"advise\", \"interval\": \"5s\", \"classes\": {\"batch\": "
                   "{\"nice\": 3}},"
                   "\"rules\": [{\"name\": \"first\", \"match\": {\"uid\": 1}, \"exempt\": true}]}");
         tree_file(t, "run/aikmd/aikmd.json", "{\"interval\": \"6s\", \"on_stop\": \"keep\"}");
         tree_file(t, "etc/aikmd/aikmd.json", "{\"mode\": \"enforce\"}");
-        tree_file(t, "usr/lib/aikmd/policy.d/10-a.json", EXEMPT("replaced"));
+        tree_file(t, "." AIKM_LIB_DIR "/policy.d/10-a.json", EXEMPT("replaced"));
         tree_file(t, "etc/aikmd/policy.d/10-a.json", EXEMPT("replacing"));
         tree_file(t, "etc/aikmd/policy.d/20-b.json", "{\"tunables\": {\"vm.swappiness\": 7}}");
-        tree_file(t, "usr/lib/aikmd/policy.d/30-c.json",
+        tree_file(t, "." AIKM_LIB_DIR "/policy.d/30-c.json",
                   "{\"tunables\": {\"vm.swappiness\": null}, \"on_stop\": \"restore\","
                   "\"rules\": [{\"name\": \"last\", \"match\": {\"uid\": 1}, \"exempt\": true}]}");
-        tree_file(t, "usr/lib/aikmd/policy.d/20-b.json~", "not read");
-        tree_file(t, "usr/lib/aikmd/policy.d/.hid.json", "not read");
+        tree_file(t, "." AIKM_LIB_DIR "/policy.d/20-b.json~", "not read");
+        tree_file(t, "." AIKM_LIB_DIR "/policy.d/.hid.json", "not read");
         if (config_load(t->fd, NULL, &p, &e) < 0)
                 fail_msg("%s", e.text);
         assert_int_equal(p.mode, MODE_ENFORCE);
@@ -596,17 +570,17 @@ static void test_layers(void **state) {
         assert_int_equal(p.n_tunables, 0);
         assert_int_equal(p.n_rules, 3);
         assert_text(p.rules[0].name, "first");
-        assert_text(p.rules[0].origin, "/usr/lib/aikmd/aikmd.json");
+        assert_text(p.rules[0].origin, AIKM_LIB_DIR "/aikmd.json");
         assert_text(p.rules[1].name, "replacing");
         assert_text(p.rules[1].origin, "/etc/aikmd/policy.d/10-a.json");
         assert_text(p.rules[2].name, "last");
         policy_done(&p);
 
         /* A bad file anywhere: nothing of it all. */
-        tree_file(t, "usr/lib/aikmd/policy.d/30-c.json", "{\n\"rule\": []}");
+        tree_file(t, "." AIKM_LIB_DIR "/policy.d/30-c.json", "{\n\"rule\": []}");
         memset(&p, 0x5a, sizeof(p));
         assert_int_equal(config_load(t->fd, NULL, &p, &e), -EINVAL);
-        assert_non_null(strstr(e.text, "/usr/lib/aikmd/policy.d/30-c.json:2: rule:"));
+        assert_non_null(strstr(e.text, AIKM_LIB_DIR "/policy.d/30-c.json:2: rule:"));
         for (size_t i = 0; i < sizeof(p); i++)
                 assert_int_equal(((const unsigned char *)&p)[i], 0x5a);
 }
