@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CPU time of one look at the machine: collector_read() against the plain way, reading
- * /proc/PID/{stat,schedstat,status,io}. Both with N sleeping children; median of 9 rounds, the two
- * taking turns. Prints the ratio.
+ * CPU time of one tick, and of the look at the machine alone, against the plain way of looking:
+ * reading /proc/PID/{stat,schedstat,status,io}. All with N sleeping children; medians of 9 rounds,
+ * the three taking turns. Prints the ratios.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,8 @@
 #include "collectors/proc-schedstat-parse.h"
 #include "collectors/proc-stat-parse.h"
 #include "collectors/proc-status-parse.h"
+#include "daemon/pipeline.h"
+#include "models/manifest.h"
 #include "util/io.h"
 
 #define ROUNDS 9
@@ -72,15 +74,46 @@ static int compare(const void *a, const void *b) {
         return *x < *y ? -1 : *x > *y;
 }
 
-static int measure(int root_fd, Collector *c, size_t n_children) {
+/* All that happens between two timers, save acting: read, features, network, contention, decisions.
+ */
+static int tick(int root_fd, Collector *c, Pipeline *p, Sample *s) {
+        const Decision *decisions;
+        const pid_t *wanted;
+        size_t n;
+        int r;
+
+        r = collector_read(c, s);
+        if (r >= 0)
+                r = pipeline_observe(p, s, &wanted, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                Ident ident;
+
+                if (ident_read(root_fd, wanted[i], &ident) >= 0)
+                        pipeline_set_ident(p, wanted[i], &ident);
+        }
+        return r < 0 ? r : pipeline_decide(p, &decisions, &n);
+}
+
+/* Until every sleeper counts as one: 10 s without a move, on the sample's clock. */
+static int settle(int root_fd, Collector *c, Pipeline *p, Sample *s) {
+        for (int i = 0; i < 13; i++) {
+                if (tick(root_fd, c, p, s) < 0)
+                        return -EIO;
+                (void)sleep(1);
+        }
+        return 0;
+}
+
+static int measure(int root_fd, Collector *c, Pipeline *p, size_t n_children) {
         _cleanup_(sample_done)
         Sample s = SAMPLE_INIT;
         _cleanup_close_
         int proc_fd = openat(root_fd, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        double collector[ROUNDS], plain[ROUNDS];
+        double collector[ROUNDS], ticks[ROUNDS], plain[ROUNDS];
+        PipelineStatus status;
         size_t n_plain = 0;
 
-        if (proc_fd < 0 || collector_read(c, &s) < 0)
+        if (proc_fd < 0 || settle(root_fd, c, p, &s) < 0)
                 return 1;
         for (size_t i = 0; i < ROUNDS; i++) {
                 /* One look may be shorter than the clock's grain. */
@@ -92,18 +125,26 @@ static int measure(int root_fd, Collector *c, size_t n_children) {
                                 return 1;
                 collector[i] = (cpu_ms() - t) / repeat;
                 t = cpu_ms();
+                for (int k = 0; k < repeat; k++)
+                        if (tick(root_fd, c, p, &s) < 0)
+                                return 1;
+                ticks[i] = (cpu_ms() - t) / repeat;
+                t = cpu_ms();
                 n_plain = read_proc(proc_fd);
                 plain[i] = cpu_ms() - t;
         }
         qsort(collector, ROUNDS, sizeof(double), compare);
+        qsort(ticks, ROUNDS, sizeof(double), compare);
         qsort(plain, ROUNDS, sizeof(double), compare);
-        printf("%zu children: collector %.3f ms for %zu processes (%.2f us each), plain /proc %.3f "
-               "ms for %zu (%.2f us "
-               "each): %.1f times cheaper\n",
-               n_children, collector[ROUNDS / 2], s.n_procs,
-               collector[ROUNDS / 2] * 1e3 / (double)s.n_procs, plain[ROUNDS / 2], n_plain,
-               plain[ROUNDS / 2] * 1e3 / (double)MAX(n_plain, (size_t)1),
-               plain[ROUNDS / 2] / collector[ROUNDS / 2]);
+        pipeline_get_status(p, &status);
+        printf("%zu children: plain /proc %.2f ms for %zu processes (%.1f us each); look %.3f ms "
+               "(%.2f us each), %.0f times cheaper; whole tick %.3f ms (%zu judged), %.0f times "
+               "cheaper\n",
+               n_children, plain[ROUNDS / 2], n_plain,
+               plain[ROUNDS / 2] * 1e3 / (double)MAX(n_plain, (size_t)1), collector[ROUNDS / 2],
+               collector[ROUNDS / 2] * 1e3 / (double)s.n_procs,
+               plain[ROUNDS / 2] / collector[ROUNDS / 2], ticks[ROUNDS / 2], status.n_inferred,
+               plain[ROUNDS / 2] / ticks[ROUNDS / 2]);
         return 0;
 }
 
@@ -112,6 +153,14 @@ int main(void) {
         static pid_t children[5000];
         _cleanup_(collector_freep)
         Collector *c = NULL;
+        _cleanup_(model_freep)
+        Model *model = NULL;
+        _cleanup_(policy_done)
+        Policy policy = {};
+        _cleanup_(pipeline_freep)
+        Pipeline *p = NULL;
+        const char *model_dir = getenv("AIKM_MODEL_DIR");
+        char manifest[4096];
         _cleanup_close_
         int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         Error e = ERROR_INIT;
@@ -123,6 +172,14 @@ int main(void) {
                 printf("skipped: %s\n", e.text);
                 return 77;
         }
+        snprintf(manifest, sizeof(manifest), "%s/default.json",
+                 model_dir ? model_dir : AIKM_MODEL_DIR);
+        if (manifest_load_model(manifest, &model, &e) < 0) {
+                printf("by the rules: %s\n", e.text);
+                r = rules_model_new(&model);
+        }
+        if (r < 0 || policy_init_default(&policy) < 0 || pipeline_new(&policy, model, self, &p) < 0)
+                return 1;
         for (size_t i = 0; i < ELEMENTSOF(counts) && r == 0; i++) {
                 for (; n < counts[i]; n++) {
                         children[n] = fork();
@@ -139,7 +196,7 @@ int main(void) {
                         printf("cannot start %zu children: %s\n", counts[i], strerror(errno));
                         r = 1;
                 } else
-                        r = measure(root_fd, c, n);
+                        r = measure(root_fd, c, p, n);
         }
         for (size_t i = 0; i < n; i++)
                 (void)kill(children[i], SIGKILL);
