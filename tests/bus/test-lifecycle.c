@@ -39,6 +39,16 @@ static void snapshot(const Scene *s, char *text) {
         assert_int_equal(attrs_snapshot(s->server, text, SNAPSHOT_SIZE), 0);
 }
 
+static bool unchanged(void *userdata) {
+        _cleanup_free_
+        char *now = malloc(SNAPSHOT_SIZE);
+        const Scene *s = userdata;
+
+        assert_non_null(now);
+        snapshot(s, now);
+        return streq(now, s->before);
+}
+
 static void scene_start(Scene *s) {
         for (size_t i = 0; i < N_HOGS; i++) {
                 s->hogs[i] = worker_hog(2);
@@ -46,8 +56,11 @@ static void scene_start(Scene *s) {
         }
         s->server = worker_server(300, 2000, &s->client);
         assert_true(s->server > 0);
-        usleep(100000); /* every thread has begun */
-        snapshot(s, s->before);
+        /* Until every thread has begun */
+        do {
+                snapshot(s, s->before);
+                usleep(200000);
+        } while (!unchanged(s));
 }
 
 static void scene_stop(Scene *s) {
@@ -64,16 +77,6 @@ static bool any_demoted(void *userdata) {
                 if (getpriority(PRIO_PROCESS, (id_t)s->hogs[i]) > 0)
                         return true;
         return false;
-}
-
-static bool unchanged(void *userdata) {
-        _cleanup_free_
-        char *now = malloc(SNAPSHOT_SIZE);
-        const Scene *s = userdata;
-
-        assert_non_null(now);
-        snapshot(s, now);
-        return streq(now, s->before);
 }
 
 static void assert_unchanged(const Scene *s) {
