@@ -32,7 +32,7 @@ static const char help[] =
         "        darknet's own probabilities for each row\n"
         "  evaluate --manifest FILE | --model rules, --rows ROWS --split FILE\n"
         "        accuracy, macro-F1 and confusion matrix on programs not trained with\n"
-        "        --side train|validation|test, --json\n"
+        "        --side train|validation|test, --json, --require-better\n"
         "\n"
         "ROWS may be - for standard input (rows: output).\n";
 

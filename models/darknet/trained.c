@@ -49,7 +49,12 @@ static json_object *file_object(const char *dir, const char *file, Error *e) {
         char digest[65];
         int r;
 
-        r = asprintf(&path, "%s/%s", dir, file) < 0 ? -ENOMEM : manifest_digest_file(path, digest);
+        r = asprintf(&path, "%s/%s", dir, file);
+        if (r < 0) {
+                path = NULL; /* asprintf() leaves anything there */
+                r = -ENOMEM;
+        } else
+                r = manifest_digest_file(path, digest);
         if (r < 0) {
                 error_set(e, r, "%s/%s: %s", dir, file, strerror(-r));
                 json_object_put(o);
@@ -154,11 +159,14 @@ static int manifest_text(const Trained *t, Model *m, const RowTable *all, const 
         json_object_object_add(o, "weights", weights);
         json_object_object_add(o, "features", features_array(&t->standard));
         json_object_object_add(o, "training", training);
-        r = asprintf(ret, "%s\n",
+        r = asprintf(&text, "%s\n",
                      json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
                                                                JSON_C_TO_STRING_NOSLASHESCAPE));
         json_object_put(o);
-        return r < 0 ? -ENOMEM : 0;
+        if (r < 0)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
 }
 
 int trained_write(const Trained *t, const RowTable *all, const Split *split, const char *dir,

@@ -15,7 +15,7 @@
 typedef struct Arguments {
         const char *manifest, *rows, *split;
         Side side;
-        bool json, rules_only;
+        bool json, rules_only, require_better;
 } Arguments;
 
 static int keep_side(const RowTable *all, const Split *split, Side side, RowTable *ret) {
@@ -32,15 +32,30 @@ static int keep_side(const RowTable *all, const Split *split, Side side, RowTabl
         return 0;
 }
 
-static int print_json(const Evaluation *const *list, size_t n, Error *e) {
+/* The network where there is one, then the rules. */
+static void print_json(const Evaluation *const *list, size_t n) {
         json_object *o = json_object_new_object();
 
         for (size_t i = 0; i < n; i++)
-                json_object_object_add(o, i == 0 ? "network" : "rules",
+                json_object_object_add(o, i + 1 < n ? "network" : "rules",
                                        evaluation_to_json(list[i]));
         puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED));
         json_object_put(o);
-        return 0;
+}
+
+/* Whether the network is worth its keep. */
+static int compare(const Arguments *a, const Evaluation *network, const Evaluation *rules,
+                   Error *e) {
+        const Confusion *n = &network->confusion, *r = &rules->confusion;
+
+        if (!a->require_better || (confusion_accuracy(n) > confusion_accuracy(r) &&
+                                   confusion_macro_f1(n) > confusion_macro_f1(r)))
+                return 0;
+        return error_set(e, -ERANGE,
+                         "the network is not better than the rules: accuracy %.3f against %.3f, "
+                         "macro-F1 %.3f against %.3f",
+                         confusion_accuracy(n), confusion_accuracy(r), confusion_macro_f1(n),
+                         confusion_macro_f1(r));
 }
 
 static int run(const Arguments *a, Error *e) {
@@ -69,7 +84,8 @@ static int run(const Arguments *a, Error *e) {
         if (a->json) {
                 const Evaluation *both[] = {network ? &by_network : &by_rules, &by_rules};
 
-                return print_json(network ? both : both + 1, network ? 2 : 1, e);
+                print_json(network ? both : both + 1, network ? 2 : 1);
+                return network ? compare(a, &by_network, &by_rules, e) : 0;
         }
         printf("Programs of side '%s'.\n\n", side_to_string(a->side));
         if (network) {
@@ -79,7 +95,7 @@ static int run(const Arguments *a, Error *e) {
         evaluation_print(&by_rules, rules->name, stdout);
         putchar('\n');
         evaluation_print_programs(network ? &by_network : &by_rules, &by_rules, stdout);
-        return 0;
+        return network ? compare(a, &by_network, &by_rules, e) : 0;
 }
 
 static int parse_side(const char *text, Side *ret) {
@@ -93,13 +109,10 @@ static int parse_side(const char *text, Side *ret) {
 
 int verb_evaluate(int argc, char *argv[]) {
         static const struct option options[] = {
-                {"manifest", required_argument, NULL, 'm'},
-                {"rows", required_argument, NULL, 'r'},
-                {"split", required_argument, NULL, 's'},
-                {"side", required_argument, NULL, 'S'},
-                {"model", required_argument, NULL, 'M'},
-                {"json", no_argument, NULL, 'j'},
-                {},
+                {"manifest", required_argument, NULL, 'm'}, {"rows", required_argument, NULL, 'r'},
+                {"split", required_argument, NULL, 's'},    {"side", required_argument, NULL, 'S'},
+                {"model", required_argument, NULL, 'M'},    {"json", no_argument, NULL, 'j'},
+                {"require-better", no_argument, NULL, 'B'}, {},
         };
         Arguments a = {.side = SIDE_TEST};
         Error e = ERROR_INIT;
@@ -132,6 +145,9 @@ int verb_evaluate(int argc, char *argv[]) {
                         break;
                 case 'j':
                         a.json = true;
+                        break;
+                case 'B':
+                        a.require_better = true;
                         break;
                 default:
                         return command_usage("evaluate", "unknown option or missing value");

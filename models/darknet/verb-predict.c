@@ -23,8 +23,12 @@ typedef struct Arguments {
 static int beside(const char *manifest, const char *file, char **ret) {
         const char *slash = strrchr(manifest, '/');
         int length = slash ? (int)(slash - manifest) + 1 : 0;
+        char *path;
 
-        return asprintf(ret, "%.*s%s", length, manifest, file) < 0 ? -ENOMEM : 0;
+        if (asprintf(&path, "%.*s%s", length, manifest, file) < 0)
+                return -ENOMEM;
+        *ret = path;
+        return 0;
 }
 
 static int write_predictions(const RowTable *t, const float *p, const char *path, Error *e) {

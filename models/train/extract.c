@@ -177,7 +177,7 @@ static int take_process(Extract *x, const ProcSample *now, usec_t at) {
 
         if (m) {
                 m->seen = x->n_samples;
-                return advance(x, m, now, at);
+                return at <= m->run->end ? advance(x, m, now, at) : 0;
         }
         run = find_run(x, now, at);
         if (!run)
