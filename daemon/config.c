@@ -10,7 +10,6 @@
 #include "daemon/config-json.h"
 #include "util/hash.h"
 
-#define FILE_SIZE_MAX ((size_t)1024 * 1024)
 #define DEPTH_MAX 16
 #define DROP_INS_MAX 1024
 
@@ -326,7 +325,7 @@ int config_apply_json(Policy *p, const char *json, size_t size, const char *name
         char *text = NULL;
         int r;
 
-        if (size > FILE_SIZE_MAX)
+        if (size > CONFIG_SIZE_MAX)
                 return error_set(e, -EFBIG, "%s: %zu bytes are too many, at most 1 MiB is read",
                                  name, size);
         text = malloc(size + 1);
@@ -429,7 +428,7 @@ static int read_text(int fd, const char *name, char **ret, size_t *ret_size, Err
                 if (n == 0)
                         break;
                 size += (size_t)n;
-                if (size > FILE_SIZE_MAX)
+                if (size > CONFIG_SIZE_MAX)
                         return error_set(e, -EFBIG, "%s: is too big, at most 1 MiB is read", name);
         }
         text[size] = '\0';

@@ -15,6 +15,9 @@
 #include "policy/policy.h"
 #include "util/error.h"
 
+/* The largest file that is read. */
+#define CONFIG_SIZE_MAX ((size_t)1024 * 1024)
+
 /* Where etc/meson.build installs to; a build with another prefix may say so. */
 #ifndef AIKM_LIB_DIR
 #define AIKM_LIB_DIR "/usr/lib/aikmd"

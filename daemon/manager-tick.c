@@ -96,6 +96,7 @@ static int manager_look_and_act(Manager *m) {
         if (r < 0)
                 return r;
         manager_feed_idents(m, wanted, n_wanted);
+        executor_sweep(m->executor);
         manager_check_trial(m);
         r = pipeline_decide(m->pipeline, &decisions, &n);
         if (r < 0)

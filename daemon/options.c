@@ -62,7 +62,9 @@ void options_print_help(FILE *f) {
               "FILE\n"
               "      --replay=FILE        decide a recording again and compare; 1 if any differs\n"
               "      --restore            put back what an earlier run left changed, and exit\n"
-              "      --check-config       read the configuration, name what is wrong, and exit\n"
+              "      --check-config [FILE…]\n"
+              "                           read the configuration, or these files alone, name what\n"
+              "                           is wrong, and exit\n"
               "\nSee aikmd(8).\n",
               f);
 }
@@ -205,7 +207,10 @@ int options_parse(int argc, char *argv[], Options *o, Error *e) {
                 if (r < 0)
                         return r;
         }
-        if (optind < argc)
+        if (optind < argc && o->task == TASK_CHECK_CONFIG) {
+                o->files = argv + optind;
+                o->n_files = (size_t)(argc - optind);
+        } else if (optind < argc)
                 return error_set(e, -EINVAL, "unexpected argument '%s'", argv[optind]);
         return check_settings(o, e);
 }

@@ -24,6 +24,8 @@ typedef struct Options {
         char runtime_dir[256];
         const char *cgroup_name; /* NULL: the executor's own default */
         const char *recording;   /* --record's or --replay's file */
+        char **files;            /* --check-config's: these instead of the folders */
+        size_t n_files;
         const char *bus_address; /* NULL: the system bus */
         CollectorChoice collector;
         bool no_bus;

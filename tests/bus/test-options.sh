@@ -49,6 +49,10 @@ echo '{"mode": ' >"$work/conf/aikmd.json"
 expect 1 'aikmd.json' --check-config "--config-dir=$work/conf"
 head -c 4096 /dev/urandom >"$work/conf/aikmd.json"
 expect 1 'aikmd.json' --check-config "--config-dir=$work/conf"
+echo '{"mode": "observe"}' >"$work/good.json"
+expect 0 'The configuration is good.' --check-config "$work/good.json"
+expect 1 "$work/conf/aikmd.json" --check-config "$work/good.json" "$work/conf/aikmd.json"
+expect 1 'No such file' --check-config "$work/missing.json"
 # Nothing to put back: no directory, an empty one, a ledger that is rubbish
 expect 0 'Nothing to put back.' --restore "--runtime-dir=$work/none"
 [ ! -e "$work/none" ] || { echo "--restore made $work/none"; exit 1; }
