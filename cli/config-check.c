@@ -107,7 +107,7 @@ static int print_json(int status, const char *message) {
 static int check(Context *c, const Args *args) {
         _cleanup_free_
         char **argv = NULL;
-        char daemon[4096], message[8192];
+        char daemon[4096], message[8192] = "";
         size_t n = 0;
         int r;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 
@@ -33,6 +34,7 @@ Table *table_new(const Column *columns, bool utf8) {
         t->utf8 = utf8;
         while (columns[t->n_columns].title)
                 t->n_columns++;
+        assert(t->n_columns > 0);
         t->widths = calloc(t->n_columns, sizeof(*t->widths));
         return t->widths ? t : table_free(t);
 }
@@ -146,6 +148,7 @@ int table_layout(Table *t, size_t width) {
 
         if (t->broken)
                 return -ENOMEM;
+        assert(t->n_columns > 0);
         for (size_t k = 0; k < t->n_columns; k++)
                 t->widths[k] = text_width(t->columns[k].title);
         for (size_t k = 0; k < t->n_cells; k++)

@@ -2,6 +2,7 @@
 
 #include "daemon/config.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -470,6 +471,7 @@ static int file_apply(Policy *p, int dir_fd, const char *file, const char *name,
         r = read_text(fd, name, &text, &size, e);
         if (r < 0)
                 return r;
+        assert(text);
         r = document_apply(p, text, size, name, e);
         return r < 0 ? r : 1;
 }

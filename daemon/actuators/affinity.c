@@ -101,7 +101,7 @@ static int parse_cpus(const char *value, cpu_set_t **ret, int *ret_n) {
 static int affinity_probe(ActuatorContext *c, Error *e) {
         _cleanup_(cpu_freep)
         cpu_set_t *set = NULL;
-        int r, n;
+        int r, n = 0;
 
         r = get_cpus(0, &set, &n);
         if (r < 0)
@@ -115,7 +115,7 @@ static int affinity_read(ActuatorContext *c, const ActuatorTarget *t,
                          char value[ACTUATOR_VALUE_MAX]) {
         _cleanup_(cpu_freep)
         cpu_set_t *set = NULL;
-        int r, n;
+        int r, n = 0;
 
         r = get_cpus(t->tid, &set, &n);
         return r < 0 ? r : format_cpus(set, n, value);
@@ -126,7 +126,7 @@ static int affinity_plan(ActuatorContext *c, const Treatment *t, const char *old
         _cleanup_(cpu_freep)
         cpu_set_t *set = NULL;
         size_t size = CPU_ALLOC_SIZE(CPUS_MOST);
-        int r, n;
+        int r, n = 0;
 
         if (!(t->set & TREAT_CPUS))
                 return 0;
@@ -145,7 +145,7 @@ static int affinity_plan(ActuatorContext *c, const Treatment *t, const char *old
 static int affinity_apply(ActuatorContext *c, const ActuatorTarget *t, const char *value) {
         _cleanup_(cpu_freep)
         cpu_set_t *set = NULL;
-        int r, n;
+        int r, n = 0;
 
         r = parse_cpus(value, &set, &n);
         if (r < 0)

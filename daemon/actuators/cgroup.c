@@ -474,7 +474,7 @@ static int apply_part(ActuatorContext *c, Cgroups *g, const Hierarchy *h, const 
 }
 
 static int cgroup_apply(ActuatorContext *c, const ActuatorTarget *t, const char *value) {
-        char text[ACTUATOR_VALUE_MAX];
+        char text[ACTUATOR_VALUE_MAX] = "";
         Cgroups *g = c->cgroup;
         Place present, wanted;
         int r;

@@ -104,7 +104,7 @@ static int state_parse(const char *value, SchedState *ret) {
  * the caller's thread is touched. Kernels before 6.12 report 0 and take no slice.
  */
 static uint32_t find_default_slice(void) {
-        SchedAttr before, after, clear;
+        SchedAttr before = {0}, after = {0}, clear;
         int r;
 
         if (attr_get(0, &before) < 0 || !is_fair((int)before.sched_policy) ||
@@ -122,7 +122,7 @@ static uint32_t find_default_slice(void) {
 }
 
 static int sched_probe(ActuatorContext *c, Error *e) {
-        SchedAttr a;
+        SchedAttr a = {0};
         int r;
 
         r = attr_get(0, &a);
@@ -136,7 +136,7 @@ static int sched_probe(ActuatorContext *c, Error *e) {
 
 static int sched_read(ActuatorContext *c, const ActuatorTarget *t, char value[ACTUATOR_VALUE_MAX]) {
         SchedState s;
-        SchedAttr a;
+        SchedAttr a = {0};
         int r;
 
         r = attr_get(t->tid, &a);
@@ -189,7 +189,7 @@ static int sched_plan(ActuatorContext *c, const Treatment *t, const char *old,
 }
 
 static int sched_apply(ActuatorContext *c, const ActuatorTarget *t, const char *value) {
-        SchedAttr a;
+        SchedAttr a = {0};
         SchedState s;
         int r;
 

@@ -133,7 +133,7 @@ static int manifest_text(const Trained *t, Model *m, const RowTable *all, const 
                          const char *dir, const char *cfg_name, const char *weights_name,
                          char **ret, Error *e) {
         json_object *o = json_object_new_object(), *list, *cfg, *weights, *training = NULL;
-        char schema[32];
+        char schema[32], *text;
         int r = -EIO;
 
         snprintf(schema, sizeof(schema), "0x%016llx", (unsigned long long)feature_schema_hash());

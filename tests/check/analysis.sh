@@ -26,7 +26,9 @@ clang-tidy)
     printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$build" 2>/dev/null
     ;;
 fanalyzer)
-    # The compile commands as they are, with the analyzer on; its warnings are errors.
+    # The compile commands as they are, with the analyzer on; its warnings are errors. Two of them are wrong too often:
+    # malloc-leak does not follow ownership through containers (ASan and valgrind do), shift-count-overflow takes the bits of a
+    # vector's lane for those of its last operand.
     python3 - "$build" "$root" "${files[@]}" <<'PY'
 import concurrent.futures, json, os, shlex, subprocess, sys
 build, root, files = sys.argv[1], sys.argv[2], set(sys.argv[3:])
@@ -36,7 +38,8 @@ def run(c):
     a[o + 1] = '/dev/null'
     a = [x for x in a if not x.startswith(('-MF', '-MQ', '-MD')) and not x.endswith('.o.d')]
     a = [x for i, x in enumerate(a) if not (x.endswith('.o') and a[i - 1] != '-o')]
-    r = subprocess.run(a + ['-fanalyzer', '-Werror'], cwd=c['directory'], capture_output=True, text=True)
+    r = subprocess.run(a + ['-fanalyzer', '-Werror', '-Wno-analyzer-malloc-leak', '-Wno-analyzer-shift-count-overflow',
+                            '-fdiagnostics-color=never'], cwd=c['directory'], capture_output=True, text=True)
     return r.returncode, r.stderr
 todo = {}
 for c in json.load(open(os.path.join(build, 'compile_commands.json'))):
