@@ -229,6 +229,7 @@ static void fill_input(Judge *j, Proc *p, GuardInput *ret) {
                 .is_self = p->sample.pid == j->self,
                 .hands_off = p->hands_off,
                 .dormant = p->dormant,
+                .inert = p->inert,
         };
         if (!p->dormant)
                 contention_meet(&j->contention, &p->sample, &p->load, &ret->meeting);
@@ -526,12 +527,16 @@ static void feedback_apply(Judge *j, Proc *p, const Decision *d, Outcome outcome
                 return;
         }
         p->hands_off |= outcome == OUTCOME_FOREIGN;
-        p->blocked = verdicts[outcome];
-        p->blocked_until = outcome == OUTCOME_INERT ? USEC_INFINITY
-                                                    : j->at + j->policy.thresholds.cool_down;
+        /* Without these knobs; others may yet reach the victims. */
+        if (outcome == OUTCOME_INERT)
+                p->inert |= d->treatment.set;
+        else {
+                p->blocked = verdicts[outcome];
+                p->blocked_until = j->at + j->policy.thresholds.cool_down;
+        }
         /* Knobs that were set before stay set, and are put back in due course. */
         if (!p->treated)
-                judge_forget_treatment(j, p, p->blocked);
+                judge_forget_treatment(j, p, verdicts[outcome]);
 }
 
 static void feedback_adopt(Judge *j, Proc *p, Outcome outcome) {

@@ -87,6 +87,7 @@ int pipeline_set_policy(Pipeline *p, const Policy *policy) {
                 proc->rule = NULL;
                 proc->rule_stale = true;
                 proc->blocked_until = 0;
+                proc->inert = 0;
         }
         return 0;
 }

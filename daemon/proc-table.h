@@ -36,6 +36,7 @@ typedef struct Proc {
         usec_t verdict_since;
         bool in_scope, in_trial; /* as last found out */
         bool hands_off;
+        uint32_t inert;  /* TreatmentField bits that the executor found to have no effect */
         Verdict blocked; /* what the executor reported */
         usec_t blocked_until;
         usec_t released_at; /* USEC_INFINITY: never */

@@ -10,7 +10,8 @@
  * 2. whether it runs: dormant; then nothing else needs to be found out about it
  * 3. where it is: out-of-scope, exempt, unknown (rules cannot be trusted yet), hands-off
  * 4. what it does: not-a-hog, low-confidence, protected
- * 5. who waits for it: no-contention, disjoint-cpus, mixed-group, other-group
+ * 5. who waits for it: no-contention, disjoint-cpus, mixed-group, other-group, and inert where
+ *    only knobs without effect here would reach them
  * 6. what would change: already-low
  * 7. when: dwell, cool-down
  * 8. authority: mode-observe, mode-advise, rate-limit; late, so that "mode-observe" says that all
@@ -175,6 +176,9 @@ Verdict guard_check(const GuardInput *in, Treatment *ret_treatment) {
         if (v != VERDICT_TREATED)
                 return v;
 
+        wanted.set &= ~in->inert;
+        if (!wanted.set)
+                return VERDICT_INERT;
         treatment_clamp(&wanted, &in->policy->thresholds);
         treatment_drop_idle_knobs(&wanted, in->proc);
         if (!wanted.set)

@@ -26,6 +26,7 @@ typedef struct GuardInput {
         bool is_self;
         bool hands_off;
         bool dormant;
+        uint32_t inert; /* TreatmentField bits of knobs that turned out to have no effect on it */
         /* Its autogroup also holds processes that may not be touched: out of scope, exempt,
          * ourselves. Asked for only where the autogroup's nice is wanted. */
         bool group_holds_others;

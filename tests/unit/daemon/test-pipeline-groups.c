@@ -160,6 +160,28 @@ static void test_cgroup_out_of_reach(void **state) {
         assert_int_equal(world_decision(&w, HOG)->treatment.cpu_weight, 5);
 }
 
+/* A knob without effect is dropped for good; the others are used when they reach. */
+static void test_inert_knob(void **state) {
+        w.policy.treatment[CLASS_BATCH].set = TREAT_NICE | TREAT_CPU_WEIGHT;
+        w.policy.treatment[CLASS_BATCH].cpu_weight = 5;
+        world_set_policy(&w);
+        world_add_server(&w, SERVER)->s.group_id = 8;
+        world_add_hog(&w, HOG);
+        world_add_hog(&w, HOG + 1);
+        w.outcome = OUTCOME_INERT;
+        world_tick(&w, 8);
+        assert_int_equal(w.n_decisions, 2);
+        assert_int_equal(world_decision(&w, HOG)->treatment.set, TREAT_CPU_WEIGHT);
+        w.outcome = OUTCOME_DONE;
+        assert_int_equal(world_tick(&w, 10), 10);
+        assert_int_equal(world_view(&w, HOG).verdict, VERDICT_INERT);
+
+        world_add_server(&w, SERVER + 1);
+        world_tick(&w, 10);
+        assert_int_equal(w.n_decisions, 2);
+        assert_int_equal(world_decision(&w, HOG)->treatment.set, TREAT_NICE);
+}
+
 static void test_unknown_group(void **state) {
         world_add_server(&w, SERVER);
         world_add_hog(&w, HOG)->s.valid &= ~(uint32_t)SAMPLE_GROUP;
@@ -457,6 +479,7 @@ int main(void) {
                 T(test_session_holds_us),
                 T(test_protected_joins_session),
                 T(test_cgroup_out_of_reach),
+                T(test_inert_knob),
                 T(test_unknown_group),
                 T(test_disjoint_cpus),
                 T(test_treatment_is_extended),

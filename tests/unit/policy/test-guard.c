@@ -130,6 +130,9 @@ static void other_group(void) {
         in.meeting.across_groups = true;
         proc.group_kind = SCHED_GROUP_CGROUP;
 }
+static void inert(void) {
+        in.inert = UINT32_MAX;
+}
 static void already_low(void) {
         proc.nice = 19;
 }
@@ -179,6 +182,7 @@ static const struct {
         {"mixed", mixed, VERDICT_MIXED_GROUP},
         {"others in group", others_in_group, VERDICT_MIXED_GROUP},
         {"other group", other_group, VERDICT_OTHER_GROUP},
+        {"inert", inert, VERDICT_INERT},
         {"already low", already_low, VERDICT_ALREADY_LOW},
         {"young class", young_class, VERDICT_DWELL},
         {"just released", just_released, VERDICT_COOL_DOWN},
