@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* What executor.c (doing) and restore.c (putting back) share. Nobody else includes it. */
+/* What the executor's files share: executor.c, executor-*.c and restore.c (putting back). */
 
 #include "daemon/executor.h"
+#include "daemon/process.h"
 
 #define EXECUTOR_ACTUATORS 8
 #define EXECUTOR_PASSES 32 /* over the threads of one process, until nothing new is found */
@@ -15,32 +16,50 @@ struct Executor {
         Error probe_text[EXECUTOR_ACTUATORS];
 };
 
-typedef struct ProcStat {
-        pid_t pid;
-        pid_t ppid;
-        uint64_t start; /* clock ticks since boot */
-        bool kernel_thread;
-} ProcStat;
+/* One decision on its way. */
+typedef struct Action {
+        Executor *x;
+        const Decision *decision;
+        Error *error;
+        char why[LEDGER_VALUE_MAX];
+        uint64_t number;
+        uint64_t *done; /* ids of entries that were written, in order */
+        size_t n_done;
+        size_t n_held;       /* of them, those that took effect */
+        bool without_effect; /* the kernel took a value and kept the old one */
+        bool any_works;      /* an actuator that serves the treatment works here … */
+        bool any_inert;      /* … or is there without effect */
+} Action;
 
-/* 0, -ESRCH or -errno. */
-int proc_stat_read(int root_fd, pid_t pid, ProcStat *ret);
-
-/* Numbers that name entries of a folder: tids of proc/PID/task, pids of proc. Newly allocated. 0,
- * -ESRCH or -errno. */
-int proc_list(int root_fd, const char *path, pid_t **ret, size_t *ret_n);
-int proc_list_threads(int root_fd, pid_t pid, pid_t **ret, size_t *ret_n);
-
-/*
- * Holds on to a process: *ret_fd is a pidfd and start is what proc says now. 0 or -ESRCH. Whoever
- * acted on the number asks identity_check() afterwards: 0 means that it belonged to that process
- * all the while.
- */
-int identity_open(int root_fd, pid_t pid, uint64_t start, int *ret_fd);
-int identity_check(int pidfd);
+/* Entries of one pass, before they are written. */
+typedef struct Plan {
+        LedgerEntry *entries;
+        size_t n;
+} Plan;
 
 /* The target that an entry speaks of. */
 ActuatorTarget entry_target(const LedgerEntry *e);
 bool actuator_works(const Executor *x, const Actuator *a);
+
+/* Active entries; NULL where there is none. */
+const LedgerEntry *executor_find_id(const Executor *x, uint64_t id);
+const LedgerEntry *executor_find_entry(const Executor *x, const Actuator *a, pid_t pid, pid_t tid,
+                                       uint64_t start);
+
+void plan_done(Plan *p);
+int plan_add(Plan *p, const Action *a, const Actuator *actuator, const ActuatorTarget *t,
+             const char *old, const char *new);
+/* Ledger first, then the changes. Returns how many entries there were, or -errno with the text set;
+ * then action_undo() is due. */
+int plan_carry_out(Plan *p, Action *a);
+/* All or nothing: what this action changed so far is put back, newest first. */
+void action_undo(Action *a, LedgerState state);
+
+/* A file a kind of decision. */
+Outcome executor_apply(Action *a);
+Outcome executor_adopt(Action *a);
+Outcome executor_tune(Action *a);
+Outcome executor_untune(Action *a);
 
 /* Puts one entry back, where it still is what we wrote. OUTCOME_DONE, _FOREIGN, _VANISHED, or
  * _FAILED with the entry still active. */

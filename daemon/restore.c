@@ -38,13 +38,6 @@ static void inheritance_done(Inheritance *h) {
 
 /* --- one entry ------------------------------------------------------------------------------- */
 
-static const LedgerEntry *find_id(const Executor *x, uint64_t id) {
-        for (size_t i = ledger_count(x->ledger, false); i > 0; i--)
-                if (ledger_get(x->ledger, i - 1, false)->id == id)
-                        return ledger_get(x->ledger, i - 1, false);
-        return NULL;
-}
-
 static bool is_shared(const Executor *x, const LedgerEntry *e) {
         for (size_t i = 0; i < ledger_count(x->ledger, false); i++) {
                 const LedgerEntry *other = ledger_get(x->ledger, i, false);
@@ -92,7 +85,7 @@ static Outcome finish(Executor *x, uint64_t id, LedgerState state) {
 }
 
 Outcome restore_one(Executor *x, uint64_t id, Error *error) {
-        const LedgerEntry *e = find_id(x, id);
+        const LedgerEntry *e = executor_find_id(x, id);
         const Actuator *a = e ? actuator_find(e->actuator) : NULL;
         char value[ACTUATOR_VALUE_MAX];
         ActuatorTarget t;
