@@ -133,7 +133,7 @@ static int manifest_text(const Trained *t, Model *m, const RowTable *all, const 
                          const char *dir, const char *cfg_name, const char *weights_name,
                          char **ret, Error *e) {
         json_object *o = json_object_new_object(), *list, *cfg, *weights, *training = NULL;
-        char schema[32], *text;
+        char schema[32], *text = NULL;
         int r = -EIO;
 
         snprintf(schema, sizeof(schema), "0x%016llx", (unsigned long long)feature_schema_hash());
@@ -181,18 +181,21 @@ int trained_write(const Trained *t, const RowTable *all, const Split *split, con
         int r;
 
         if (dir_fd < 0)
-                return error_set(e, -errno, "%s: %m", dir);
+                return error_set(e, -errno, "%s: %s", dir, strerror(errno));
         r = load(t, &model, e);
         if (r < 0)
                 return r;
         snprintf(cfg_name, sizeof(cfg_name), "%s.cfg", t->name);
         snprintf(weights_name, sizeof(weights_name), "%s.weights", t->name);
         snprintf(manifest_name, sizeof(manifest_name), "%s.json", t->name);
-        if ((r = io_replace_at(dir_fd, cfg_name, t->cfg, strlen(t->cfg), 0644)) < 0 ||
-            (r = io_replace_at(dir_fd, weights_name, t->weights, t->weights_size, 0644)) < 0 ||
-            (r = manifest_text(t, model, all, split, dir, cfg_name, weights_name, &manifest, e)) <
-                    0 ||
-            (r = io_replace_at(dir_fd, manifest_name, manifest, strlen(manifest), 0644)) < 0)
+        r = io_replace_at(dir_fd, cfg_name, t->cfg, strlen(t->cfg), 0644);
+        if (r >= 0)
+                r = io_replace_at(dir_fd, weights_name, t->weights, t->weights_size, 0644);
+        if (r >= 0)
+                r = manifest_text(t, model, all, split, dir, cfg_name, weights_name, &manifest, e);
+        if (r >= 0)
+                r = io_replace_at(dir_fd, manifest_name, manifest, strlen(manifest), 0644);
+        if (r < 0)
                 return error_set(e, r, "cannot write the model to %s: %s", dir, strerror(-r));
         fprintf(stderr, "wrote %s/%s.{cfg,weights,json}\n", dir, t->name);
         return 0;

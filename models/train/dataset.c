@@ -122,6 +122,9 @@ void sampler_standard(const Sampler *s, Standard *ret) {
 }
 
 void standard_apply(const Standard *s, const float *row, float *ret) {
-        for (size_t k = 0; k < FEATURE_COUNT; k++)
-                ret[k] = (row[k] - s->mean[k]) / s->deviation[k];
+        for (size_t k = 0; k < FEATURE_COUNT; k++) {
+                float x = (row[k] - s->mean[k]) / s->deviation[k];
+
+                ret[k] = CLAMP(x, -INPUT_MAX, INPUT_MAX);
+        }
 }

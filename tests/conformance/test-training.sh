@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # test-training.sh AIKM-DARKNET SYNTHETIC-ROWS: training is deterministic, and bad input is named, does no harm and leaves no files.
 set -uo pipefail
-darknet=$1 synthetic=$2
+darknet=$(realpath "$1") synthetic=$(realpath "$2")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1

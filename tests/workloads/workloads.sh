@@ -209,7 +209,14 @@ w_ruby_alloc() { ruby -e 'loop { a = []; 2000.times { |i| a << "z" * (400000 + i
 # ---- idle
 
 w_sleep() { again sleep "$(pick 60 600)"; } # sleep=sleep bash=-
-w_crond() { mkdir tabs; busybox crond -f -c "$PWD/tabs"; } # busybox=busybox-crond crond=busybox-crond
+w_busybox_ping() { busybox ping -i "$(pick 3 2 5)" 127.0.0.1 >/dev/null; } # busybox=busybox-ping ping=busybox-ping
+w_python3_timer() { # python3*=python3-timer
+    for seconds in 1.5 3 7; do /usr/bin/python3 -c "import time
+while True:
+    time.sleep($seconds)
+    sum(range(2000))" & done
+    wait
+}
 w_tail() { : >log; (while sleep 4; do echo line; done >>log) & tail -f log >/dev/null; } # tail=tail bash=- sleep=-
 w_vmstat() { vmstat "$(pick 3 2)" >/dev/null; } # vmstat=vmstat
 w_watch() { pty-drive -- watch -n 4 true; } # watch=watch pty-drive=-
