@@ -269,7 +269,9 @@ static void add_process(const Demo *d, json_object *list, const char *role, pid_
                 return;
         o = json_object_new_object();
         json_set(o, "role", json_object_new_string(role));
-        json_object_object_foreach(row, key, value) json_set(o, key, json_object_get(value));
+        json_object_object_foreach(row, key, value) {
+                json_set(o, key, json_object_get(value));
+        }
         json_object_array_add(list, o);
 }
 

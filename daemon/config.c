@@ -2,7 +2,6 @@
 
 #include "daemon/config.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -469,9 +468,8 @@ static int file_apply(Policy *p, int dir_fd, const char *file, const char *name,
                         return r;
         }
         r = read_text(fd, name, &text, &size, e);
-        if (r < 0)
+        if (r < 0 || !text)
                 return r;
-        assert(text);
         r = document_apply(p, text, size, name, e);
         return r < 0 ? r : 1;
 }

@@ -28,7 +28,7 @@ clang-tidy)
 fanalyzer)
     # The compile commands as they are, with the analyzer on; its warnings are errors. Two of them are wrong too often:
     # malloc-leak does not follow ownership through containers (ASan and valgrind do), shift-count-overflow takes the bits of a
-    # vector's lane for those of its last operand.
+    # vector's lane for those of its last operand. With cleanup functions inlined it loses what their variables were set to.
     python3 - "$build" "$root" "${files[@]}" <<'PY'
 import concurrent.futures, json, os, shlex, subprocess, sys
 build, root, files = sys.argv[1], sys.argv[2], set(sys.argv[3:])
@@ -39,7 +39,7 @@ def run(c):
     a = [x for x in a if not x.startswith(('-MF', '-MQ', '-MD')) and not x.endswith('.o.d')]
     a = [x for i, x in enumerate(a) if not (x.endswith('.o') and a[i - 1] != '-o')]
     r = subprocess.run(a + ['-fanalyzer', '-Werror', '-Wno-analyzer-malloc-leak', '-Wno-analyzer-shift-count-overflow',
-                            '-fdiagnostics-color=never'], cwd=c['directory'], capture_output=True, text=True)
+                            '-fno-early-inlining', '-fdiagnostics-color=never'], cwd=c['directory'], capture_output=True, text=True)
     return r.returncode, r.stderr
 todo = {}
 for c in json.load(open(os.path.join(build, 'compile_commands.json'))):
