@@ -5,32 +5,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include <json-c/json.h>
-
-#include "util/hash.h"
+#include "daemon/ledger-record.h"
 #include "util/io.h"
 
 #define LEDGER_NAME "ledger"
 #define LEDGER_LOCK "ledger.lock"
 #define LEDGER_READ_MAX ((size_t)64 << 20)
-#define LEDGER_LINE_MAX ((size_t)32 << 10)
 #define IDLE_SIZE_MAX ((size_t)64 << 10) /* rewritten above it, where nothing is active */
 #define DEAD_SIZE_MAX ((size_t)1 << 20)
 #define ENDED_MAX 256
-#define PREFIX_SIZE 17 /* checksum and blank */
-
-/* json-c is given text that came with a valid checksum; the depth bounds what a forged one costs.
- */
-#define JSON_DEPTH 4
-
-/* Bytes that are not UTF-8 travel as U+EF80..U+EFFF (the private use block that MirBSD's OPTU
- * encodings took for the same purpose); those code points themselves travel as raw bytes, so every
- * string comes back as it was. */
-#define RAW_BYTE_BASE 0xef00u
 
 typedef struct Item {
         LedgerEntry entry;
@@ -52,36 +38,6 @@ struct Ledger {
         size_t n_ended, first_ended;
 };
 
-typedef struct Buffer {
-        char *data;
-        size_t size, allocated;
-        bool failed;
-} Buffer;
-
-static const char *const state_names[_LEDGER_STATE_COUNT] = {
-        [LEDGER_ACTIVE] = "active", [LEDGER_RESTORED] = "restored", [LEDGER_FOREIGN] = "foreign",
-        [LEDGER_GONE] = "gone",     [LEDGER_UNDONE] = "undone",
-};
-
-const char *ledger_state_to_string(LedgerState s) {
-        return s < _LEDGER_STATE_COUNT ? state_names[s] : "unknown";
-}
-
-static int state_from_string(const char *name) {
-        for (int i = 0; i < _LEDGER_STATE_COUNT; i++)
-                if (streq(state_names[i], name))
-                        return i;
-        return -EINVAL;
-}
-
-static void entry_done(LedgerEntry *e) {
-        free(e->path);
-        free(e->old_value);
-        free(e->new_value);
-        free(e->why);
-        *e = (LedgerEntry){0};
-}
-
 static int string_dup(const char *from, char **ret) {
         char *s = NULL;
 
@@ -100,180 +56,29 @@ static int entry_copy(const LedgerEntry *from, LedgerEntry *ret) {
         e.path = e.old_value = e.new_value = e.why = NULL;
         if (string_dup(from->path, &e.path) < 0 || string_dup(from->old_value, &e.old_value) < 0 ||
             string_dup(from->new_value, &e.new_value) < 0 || string_dup(from->why, &e.why) < 0) {
-                entry_done(&e);
+                ledger_entry_done(&e);
                 return -ENOMEM;
         }
         *ret = e;
         return 0;
 }
 
-/* --- text ------------------------------------------------------------------------------------ */
-
-static void buffer_done(Buffer *b) {
-        free(b->data);
-}
-
-static void buffer_append(Buffer *b, const void *data, size_t size) {
-        if (b->failed)
-                return;
-        if (size > b->allocated - b->size) {
-                size_t allocated = (b->size + size) * 2 + 256;
-                char *p = realloc(b->data, allocated);
-
-                if (!p) {
-                        b->failed = true;
-                        return;
-                }
-                b->data = p;
-                b->allocated = allocated;
-        }
-        memcpy(b->data + b->size, data, size);
-        b->size += size;
-}
-
-_printf_(2, 3) static void buffer_printf(Buffer *b, const char *format, ...) {
-        char text[512];
-        va_list ap;
-        int n;
-
-        va_start(ap, format);
-        n = vsnprintf(text, sizeof(text), format, ap);
-        va_end(ap);
-        if (n < 0 || (size_t)n >= sizeof(text))
-                b->failed = true;
-        else
-                buffer_append(b, text, (size_t)n);
-}
-
-/* Length of the UTF-8 sequence at p, 0 where there is none (overlong forms and surrogates included,
- * RFC 3629). */
-static size_t utf8_length(const unsigned char *p) {
-        uint32_t code, least;
-        size_t n;
-
-        if (p[0] < 0x80)
-                return 1;
-        if ((p[0] & 0xe0) == 0xc0)
-                n = 2, code = p[0] & 0x1fu, least = 0x80;
-        else if ((p[0] & 0xf0) == 0xe0)
-                n = 3, code = p[0] & 0x0fu, least = 0x800;
-        else if ((p[0] & 0xf8) == 0xf0)
-                n = 4, code = p[0] & 0x07u, least = 0x10000;
-        else
-                return 0;
-        for (size_t i = 1; i < n; i++) {
-                if ((p[i] & 0xc0) != 0x80)
-                        return 0;
-                code = code << 6 | (p[i] & 0x3fu);
-        }
-        if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-                return 0;
-        return code >= RAW_BYTE_BASE + 0x80 && code <= RAW_BYTE_BASE + 0xff ? 0 : n;
-}
-
-static void buffer_string(Buffer *b, const char *key, const char *text) {
-        const unsigned char *p = (const unsigned char *)text;
-
-        if (!text)
-                return;
-        buffer_printf(b, ",\"%s\":\"", key);
-        while (*p) {
-                size_t n = utf8_length(p);
-
-                if (n == 0) {
-                        buffer_printf(b, "\\u%04x", RAW_BYTE_BASE + *p);
-                        n = 1;
-                } else if (*p < 0x20 || *p == '"' || *p == '\\' || *p == 0x7f)
-                        buffer_printf(b, "\\u%04x", *p);
-                else
-                        buffer_append(b, p, n);
-                p += n;
-        }
-        buffer_append(b, "\"", 1);
-}
-
-/* The reverse for what a raw byte became; json-c has undone the rest. In place: text only shrinks.
- */
-static void unescape_raw_bytes(char *text) {
-        const unsigned char *from = (const unsigned char *)text;
-        unsigned char *to = (unsigned char *)text;
-
-        while (*from)
-                if (from[0] == 0xee && (from[1] == 0xbe || from[1] == 0xbf) &&
-                    (from[2] & 0xc0) == 0x80) {
-                        *to++ = (unsigned char)((from[1] & 0x03u) << 6 | (from[2] & 0x3fu));
-                        from += 3;
-                } else
-                        *to++ = *from++;
-        *to = '\0';
-}
-
-/* A line is begun with room for the checksum, which line_end() fills in. */
-static size_t line_begin(Buffer *b) {
-        size_t at = b->size;
-
-        buffer_append(b, "0000000000000000 ", PREFIX_SIZE);
-        return at;
-}
-
-static void line_end(Buffer *b, size_t at) {
-        char hex[PREFIX_SIZE];
-
-        if (b->failed)
-                return;
-        (void)snprintf(
-                hex, sizeof(hex), "%016" PRIx64,
-                fnv1a64(FNV1A64_INIT, b->data + at + PREFIX_SIZE, b->size - at - PREFIX_SIZE));
-        memcpy(b->data + at, hex, PREFIX_SIZE - 1);
-        buffer_append(b, "\n", 1);
-}
-
-static void write_header(Buffer *b, const Ledger *l) {
-        size_t at = line_begin(b);
-
-        buffer_printf(b, "{\"op\":\"boot\",\"id\":%" PRIu64 ",\"action\":%" PRIu64, l->next_id,
-                      l->next_action);
-        buffer_string(b, "boot", l->boot_id);
-        buffer_append(b, "}", 1);
-        line_end(b, at);
-}
-
-static void write_begin(Buffer *b, const LedgerEntry *e) {
-        char actuator[sizeof(e->actuator) + 1], comm[sizeof(e->comm) + 1];
-        size_t at = line_begin(b);
-
-        (void)snprintf(actuator, sizeof(actuator), "%.*s", (int)sizeof(e->actuator), e->actuator);
-        (void)snprintf(comm, sizeof(comm), "%.*s", (int)sizeof(e->comm), e->comm);
-        buffer_printf(b,
-                      "{\"op\":\"begin\",\"id\":%" PRIu64 ",\"action\":%" PRIu64 ",\"at\":%" PRIu64
-                      ",\"pid\":%d,\"tid\":%d,\"start\":%" PRIu64 ",\"since\":%" PRIu64,
-                      e->id, e->action, e->at, e->pid, e->tid, e->start, e->since);
-        buffer_string(b, "actuator", actuator);
-        buffer_string(b, "comm", comm);
-        buffer_string(b, "path", e->path);
-        buffer_string(b, "old", e->old_value);
-        buffer_string(b, "new", e->new_value);
-        buffer_string(b, "why", e->why);
-        buffer_append(b, "}", 1);
-        line_end(b, at);
-}
-
 /* --- the file -------------------------------------------------------------------------------- */
 
 /* All or nothing: a part of a record would swallow the next one. */
-static int file_append(Ledger *l, const Buffer *b) {
+static int file_append(Ledger *l, const LedgerText *text) {
         ssize_t n;
         int r;
 
-        if (b->failed)
+        if (text->failed)
                 return -ENOMEM;
         if (l->broken)
                 return -EIO;
         do
-                n = write(l->fd, b->data, b->size);
+                n = write(l->fd, text->data, text->size);
         while (n < 0 && errno == EINTR);
-        if (n >= 0 && (size_t)n == b->size) {
-                l->size += b->size;
+        if (n >= 0 && (size_t)n == text->size) {
+                l->size += text->size;
                 return 0;
         }
         r = n < 0 ? -errno : -ENOSPC;
@@ -303,21 +108,21 @@ static int file_open(Ledger *l) {
 
 /* Rewrites the file with what is active. Until the rename the old file is complete and in use. */
 static int file_compact(Ledger *l) {
-        _cleanup_(buffer_done)
-        Buffer b = {0};
+        _cleanup_(ledger_text_done)
+        LedgerText text = {0};
         size_t live = 0;
         int r;
 
-        write_header(&b, l);
+        ledger_record_write_boot(&text, l->next_id, l->next_action, l->boot_id);
         for (size_t i = 0; i < l->n_active; i++) {
-                size_t at = b.size;
+                size_t at = text.size;
 
-                write_begin(&b, &l->active[i].entry);
-                live += b.size - at;
+                ledger_record_write_begin(&text, &l->active[i].entry);
+                live += text.size - at;
         }
-        if (b.failed)
+        if (text.failed)
                 return -ENOMEM;
-        r = io_replace_at(l->dir_fd, LEDGER_NAME, b.data, b.size, 0600);
+        r = io_replace_at(l->dir_fd, LEDGER_NAME, text.data, text.size, 0600);
         if (r < 0)
                 return r;
         r = file_open(l);
@@ -385,7 +190,7 @@ static void retire(Ledger *l, Item *item, LedgerState state) {
                 slot = &l->ended[l->first_ended];
                 l->first_ended = (l->first_ended + 1) % ENDED_MAX;
         }
-        entry_done(slot);
+        ledger_entry_done(slot);
         *slot = item->entry;
         slot->state = state;
         l->live_size -= item->size;
@@ -395,140 +200,46 @@ static void retire(Ledger *l, Item *item, LedgerState state) {
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-static bool get_u64(struct json_object *o, const char *key, uint64_t *ret) {
-        struct json_object *v;
+static int replay_begin(Ledger *l, LedgerRecord *record, size_t size) {
+        LedgerEntry *e = &record->entry;
 
-        if (!json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, json_type_int) ||
-            json_object_get_int64(v) < 0)
-                return false;
-        *ret = (uint64_t)json_object_get_int64(v);
-        return true;
-}
-
-static bool get_text(struct json_object *o, const char *key, char *ret, size_t size) {
-        struct json_object *v;
-        char text[256];
-
-        if (!json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, json_type_string) ||
-            (size_t)json_object_get_string_len(v) >= sizeof(text))
-                return false;
-        (void)snprintf(text, sizeof(text), "%s", json_object_get_string(v));
-        unescape_raw_bytes(text);
-        if (strlen(text) >= size)
-                return false;
-        memcpy(ret, text, strlen(text) + 1);
-        return true;
-}
-
-/* Absent is NULL. */
-static bool get_string(struct json_object *o, const char *key, char **ret) {
-        struct json_object *v;
-
-        if (!json_object_object_get_ex(o, key, &v))
-                return true;
-        if (!json_object_is_type(v, json_type_string))
-                return false;
-        *ret = strdup(json_object_get_string(v));
-        if (!*ret)
-                return false;
-        unescape_raw_bytes(*ret);
-        return true;
-}
-
-static void json_putp(struct json_object **o) {
-        if (*o)
-                json_object_put(*o);
-}
-
-static void tokener_freep(struct json_tokener **t) {
-        if (*t)
-                json_tokener_free(*t);
-}
-
-static struct json_object *line_parse(const char *line, size_t size) {
-        _cleanup_(tokener_freep)
-        struct json_tokener *tokener = NULL;
-        _cleanup_(json_putp)
-        struct json_object *o = NULL;
-        char hex[PREFIX_SIZE];
-
-        if (size <= PREFIX_SIZE || size > LEDGER_LINE_MAX || line[PREFIX_SIZE - 1] != ' ')
-                return NULL;
-        line += PREFIX_SIZE;
-        size -= PREFIX_SIZE;
-        (void)snprintf(hex, sizeof(hex), "%016" PRIx64, fnv1a64(FNV1A64_INIT, line, size));
-        if (memcmp(hex, line - PREFIX_SIZE, PREFIX_SIZE - 1) != 0)
-                return NULL;
-        tokener = json_tokener_new_ex(JSON_DEPTH);
-        if (!tokener)
-                return NULL;
-        o = json_tokener_parse_ex(tokener, line, (int)size);
-        if (!o || json_tokener_get_error(tokener) != json_tokener_success ||
-            !json_object_is_type(o, json_type_object))
-                return NULL;
-        return TAKE_PTR(o);
-}
-
-static int replay_begin(Ledger *l, struct json_object *o, size_t size) {
-        LedgerEntry e = {.state = LEDGER_ACTIVE};
-        uint64_t pid, tid;
-
-        if (!get_u64(o, "id", &e.id) || !get_u64(o, "action", &e.action) ||
-            !get_u64(o, "at", &e.at) || !get_u64(o, "pid", &pid) || !get_u64(o, "tid", &tid) ||
-            !get_u64(o, "start", &e.start) || !get_u64(o, "since", &e.since) || pid > INT32_MAX ||
-            tid > INT32_MAX || !get_text(o, "actuator", e.actuator, sizeof(e.actuator)) ||
-            !get_text(o, "comm", e.comm, sizeof(e.comm)) ||
-            (l->n_active > 0 && e.id <= l->active[l->n_active - 1].entry.id) ||
-            !get_string(o, "path", &e.path) || !get_string(o, "old", &e.old_value) ||
-            !get_string(o, "new", &e.new_value) || !get_string(o, "why", &e.why) || !e.old_value ||
-            !e.new_value || reserve(l, 1) < 0) {
-                entry_done(&e);
+        if ((l->n_active > 0 && e->id <= l->active[l->n_active - 1].entry.id) || reserve(l, 1) < 0)
                 return -EBADMSG;
-        }
-        e.pid = (pid_t)pid;
-        e.tid = (pid_t)tid;
-        l->active[l->n_active++] = (Item){.entry = e, .size = size};
+        l->active[l->n_active++] = (Item){.entry = *e, .size = size};
         l->live_size += size;
-        l->next_id = MAX(l->next_id, e.id + 1);
-        l->next_action = MAX(l->next_action, e.action + 1);
+        l->next_id = MAX(l->next_id, e->id + 1);
+        l->next_action = MAX(l->next_action, e->action + 1);
+        *e = (LedgerEntry){0};
         return 0;
 }
 
 /* Returns 0, -EBADMSG, or -ESTALE where it is another boot's header. */
 static int replay_line(Ledger *l, const char *line, size_t size, bool *has_header) {
-        _cleanup_(json_putp)
-        struct json_object *o = line_parse(line, size);
-        char op[16], text[64];
-        uint64_t id, action;
+        _cleanup_(ledger_record_done)
+        LedgerRecord record = {0};
         Item *item;
-        int state;
+        int r;
 
-        if (!o || !get_text(o, "op", op, sizeof(op)))
-                return -EBADMSG;
-        if (streq(op, "begin"))
-                return replay_begin(l, o, size + 1);
-        if (!get_u64(o, "id", &id))
-                return -EBADMSG;
-        if (streq(op, "end")) {
-                state = get_text(o, "state", text, sizeof(text)) ? state_from_string(text)
-                                                                 : -EINVAL;
-                if (state <= LEDGER_ACTIVE)
-                        return -EBADMSG;
-                item = find_active(l, id);
+        r = ledger_record_parse(line, size, &record);
+        if (r < 0)
+                return r;
+        switch (record.op) {
+        case LEDGER_RECORD_BEGIN:
+                return replay_begin(l, &record, size + 1);
+        case LEDGER_RECORD_END:
+                item = find_active(l, record.entry.id);
                 if (item)
-                        retire(l, item, (LedgerState)state);
+                        retire(l, item, record.entry.state);
+                return 0;
+        default:
+                if (!streq(record.boot_id, l->boot_id))
+                        return -ESTALE;
+                /* A rewritten file has its active entries, with smaller ids, behind the header. */
+                l->next_id = MAX(l->next_id, record.entry.id);
+                l->next_action = MAX(l->next_action, record.entry.action);
+                *has_header = true;
                 return 0;
         }
-        if (!streq(op, "boot") || !get_u64(o, "action", &action) ||
-            !get_text(o, "boot", text, sizeof(text)))
-                return -EBADMSG;
-        if (!streq(text, l->boot_id))
-                return -ESTALE;
-        /* A rewritten file has its active entries, with smaller ids, behind the header. */
-        l->next_id = MAX(l->next_id, id);
-        l->next_action = MAX(l->next_action, action);
-        *has_header = true;
-        return 0;
 }
 
 /* Keeps one: the latest is what somebody may want to look at. */
@@ -562,9 +273,9 @@ static int set_aside(Ledger *l, const char *data, size_t size) {
 
 static void forget_all(Ledger *l) {
         for (size_t i = 0; i < l->n_active; i++)
-                entry_done(&l->active[i].entry);
+                ledger_entry_done(&l->active[i].entry);
         for (size_t i = 0; i < ENDED_MAX; i++)
-                entry_done(&l->ended[i]);
+                ledger_entry_done(&l->ended[i]);
         l->n_active = l->n_ended = l->first_ended = l->live_size = 0;
         l->next_id = l->next_action = 1;
 }
@@ -614,11 +325,11 @@ static int load(Ledger *l, LedgerReport *report) {
                 l->size = at;
         }
         if (!has_header) {
-                _cleanup_(buffer_done)
-                Buffer b = {0};
+                _cleanup_(ledger_text_done)
+                LedgerText text = {0};
 
-                write_header(&b, l);
-                return file_append(l, &b);
+                ledger_record_write_boot(&text, l->next_id, l->next_action, l->boot_id);
+                return file_append(l, &text);
         }
         return 0;
 }
@@ -685,8 +396,8 @@ uint64_t ledger_new_action(Ledger *l) {
 }
 
 int ledger_begin(Ledger *l, LedgerEntry *entries, size_t n) {
-        _cleanup_(buffer_done)
-        Buffer b = {0};
+        _cleanup_(ledger_text_done)
+        LedgerText text = {0};
         uint64_t action = 0, since = ticks_since_boot();
         size_t n_before = l->n_active;
         usec_t at = usec_now(CLOCK_REALTIME);
@@ -701,7 +412,7 @@ int ledger_begin(Ledger *l, LedgerEntry *entries, size_t n) {
                 return r;
         for (size_t i = 0; i < n; i++) {
                 LedgerEntry e = entries[i];
-                size_t start = b.size;
+                size_t start = text.size;
 
                 if (e.action == 0)
                         e.action = action = action ? action : ledger_new_action(l);
@@ -709,18 +420,18 @@ int ledger_begin(Ledger *l, LedgerEntry *entries, size_t n) {
                 e.at = at;
                 e.since = since;
                 e.state = LEDGER_ACTIVE;
-                write_begin(&b, &e);
-                r = b.failed                           ? -ENOMEM
-                    : b.size - start > LEDGER_LINE_MAX ? -E2BIG
-                    : !e.old_value || !e.new_value     ? -EINVAL
-                                                       : 0;
+                ledger_record_write_begin(&text, &e);
+                r = text.failed                           ? -ENOMEM
+                    : text.size - start > LEDGER_LINE_MAX ? -E2BIG
+                    : !e.old_value || !e.new_value        ? -EINVAL
+                                                          : 0;
                 if (r >= 0)
                         r = entry_copy(&e, &l->active[l->n_active].entry);
                 if (r < 0)
                         goto undo;
-                l->active[l->n_active++].size = b.size - start;
+                l->active[l->n_active++].size = text.size - start;
         }
-        r = file_append(l, &b);
+        r = file_append(l, &text);
         if (r < 0)
                 goto undo;
         for (size_t i = 0; i < n; i++) {
@@ -733,30 +444,26 @@ int ledger_begin(Ledger *l, LedgerEntry *entries, size_t n) {
                 entries[i].state = LEDGER_ACTIVE;
         }
         l->next_id += n;
-        l->live_size += b.size;
+        l->live_size += text.size;
         return 0;
 
 undo:
         while (l->n_active > n_before)
-                entry_done(&l->active[--l->n_active].entry);
+                ledger_entry_done(&l->active[--l->n_active].entry);
         return r;
 }
 
 int ledger_end(Ledger *l, uint64_t id, LedgerState state) {
-        _cleanup_(buffer_done)
-        Buffer b = {0};
+        _cleanup_(ledger_text_done)
+        LedgerText text = {0};
         Item *item = find_active(l, id);
-        size_t at;
         int r;
 
         if (!item || state == LEDGER_ACTIVE || state >= _LEDGER_STATE_COUNT)
                 return -ENOENT;
         retire(l, item, state);
-        at = line_begin(&b);
-        buffer_printf(&b, "{\"op\":\"end\",\"id\":%" PRIu64 ",\"state\":\"%s\"}", id,
-                      state_names[state]);
-        line_end(&b, at);
-        r = file_append(l, &b);
+        ledger_record_write_end(&text, id, state);
+        r = file_append(l, &text);
         file_compact_if_due(l);
         return r;
 }
