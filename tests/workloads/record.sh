@@ -11,7 +11,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 die() { echo "record.sh: $*" >&2; exit 1; }
-aikmd=aikmd slots=34 seconds=32 smoke= rounds=3 only=()
+aikmd=aikmd slots=36 seconds=30 smoke='' rounds=3 only=()
 while [ $# -gt 1 ]; do
     case $1 in
     --aikmd) aikmd=$2; shift 2 ;;
@@ -24,7 +24,7 @@ while [ $# -gt 1 ]; do
     esac
 done
 [ $# = 1 ] && [ "${1:0:1}" != - ] || die 'needs one OUTPUT-DIRECTORY'
-[ "$(id -u)" = 0 ] || die 'namespaces and every process’s figures need root'
+[ "$(id -u)" = 0 ] || die 'namespaces and the figures of every process need root'
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 
@@ -56,7 +56,16 @@ stop() {
     local pid
     for pid in ${roots[@]+"${roots[@]}"} $daemon; do kill -KILL "$pid" 2>/dev/null || :; done
     wait
-    rm -rf "$W"
+    remove "$W"
+}
+# The last processes of a namespace die a moment after its first, and may still write.
+remove() {
+    local _
+    for _ in $(seq 50); do
+        rm -rf "$1" 2>/dev/null && return
+        sleep 0.1
+    done
+    rm -rf "$1"
 }
 W=$(mktemp -d "${TMPDIR:-/var/tmp}/aikm-workloads.XXXXXX")
 trap stop EXIT
@@ -120,7 +129,7 @@ stop_all() {
         comma=$',\n'
     done
     roots=()
-    rm -rf "$W/run"
+    remove "$W/run"
 }
 # Neighbours that session.sh starts; they are programs of the training side.
 hog_comms='xz=xz sha256sum=sha256sum stress-ng-cpu=stress-ng-cpu lame=lame *=-'
