@@ -17,7 +17,8 @@ int io_root_open(void) {
         return fd < 0 ? -errno : fd;
 }
 
-/* Reads until EOF or until the buffer is full; sysfs and procfs may hand out less than asked for. */
+/* Reads until EOF or until the buffer is full; sysfs and procfs may hand out less than asked for.
+ */
 static ssize_t read_full(int fd, char *buffer, size_t size) {
         size_t n = 0;
 
@@ -54,7 +55,8 @@ static int write_full(int fd, const void *data, size_t size) {
 }
 
 ssize_t io_read_at(int dir_fd, const char *path, char *buffer, size_t size) {
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_close_
+        int fd = -EBADF;
         ssize_t n;
 
         fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -70,8 +72,10 @@ ssize_t io_read_at(int dir_fd, const char *path, char *buffer, size_t size) {
 }
 
 int io_read_all_at(int dir_fd, const char *path, size_t limit, char **ret_data, size_t *ret_size) {
-        _cleanup_close_ int fd = -EBADF;
-        _cleanup_free_ char *data = NULL;
+        _cleanup_close_
+        int fd = -EBADF;
+        _cleanup_free_
+        char *data = NULL;
         size_t allocated = 4096, size = 0;
         struct stat st;
 
@@ -111,7 +115,8 @@ int io_read_all_at(int dir_fd, const char *path, size_t limit, char **ret_data, 
 }
 
 int io_write_at(int dir_fd, const char *path, const char *text) {
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_close_
+        int fd = -EBADF;
         size_t size = strlen(text);
         ssize_t n;
 
@@ -125,7 +130,8 @@ int io_write_at(int dir_fd, const char *path, const char *text) {
 }
 
 int io_replace_at(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_close_
+        int fd = -EBADF;
         char temporary[4096];
         int r;
 
@@ -181,7 +187,8 @@ int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret) {
         for (const char *p = text; *p; p++) {
                 if (*p < '0' || *p > '9')
                         return -EINVAL;
-                if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
+                if (__builtin_mul_overflow(v, 10, &v) ||
+                    __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
                         return -ERANGE;
         }
         if (v < min || v > max)
