@@ -369,38 +369,62 @@ static int set_io_weight(struct cgroup *g, const Hierarchy *h, uint64_t weight) 
                                                CLAMP(weight, 1u, 1000u)));
 }
 
+static ssize_t read_note(int fd, char *ret, size_t size) {
+        ssize_t n = fgetxattr(fd, "user.aikm.undo", ret, size - 1);
+
+        if (n < 0)
+                n = fgetxattr(fd, "trusted.aikm.undo", ret, size - 1);
+        ret[MAX(n, 0)] = '\0';
+        return n;
+}
+
+static int write_note(int fd, const char *note) {
+        if (fsetxattr(fd, "user.aikm.undo", note, strlen(note), 0) < 0 &&
+            fsetxattr(fd, "trusted.aikm.undo", note, strlen(note), 0) < 0)
+                return -errno;
+        return 0;
+}
+
 /*
- * On v2, making a group enables its controllers in the root's cgroup.subtree_control, and libcgroup
- * leaves them on. What was off before is noted on our own folder, first: there it is found by
- * whoever cleans up, after a crash too.
+ * On v2 a group has the controllers that the root's cgroup.subtree_control enables; libcgroup does
+ * that below the root only. What was off before is noted on our own folder, first: there it is
+ * found by whoever cleans up, after a crash too.
  */
-static int note_enabled(ActuatorContext *c, const Hierarchy *h, const char *controllers) {
-        char path[512], text[512], wanted[64], note[64] = "", *save = NULL;
+static int enable_controllers(ActuatorContext *c, const Hierarchy *h, const char *controllers) {
+        char path[512], control[512], text[512], note[64], wanted[64], word[8], *save = NULL;
         _cleanup_close_
         int fd = -EBADF;
+        size_t before;
         ssize_t n;
+        int r;
 
-        (void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", h->mount);
-        n = io_read_at(c->root_fd, path, text, sizeof(text));
+        (void)snprintf(control, sizeof(control), "%s/cgroup.subtree_control", h->mount);
+        n = io_read_at(c->root_fd, control, text, sizeof(text));
         if (n < 0)
                 return (int)n;
         (void)snprintf(path, sizeof(path), "%s/%s", h->mount, c->cgroup_name);
-        if (mkdirat(c->root_fd, path, 0755) < 0)
-                return errno == EEXIST ? 0 : -errno;
-        (void)snprintf(wanted, sizeof(wanted), "%s", controllers);
-        for (char *word = strtok_r(wanted, " ", &save); word; word = strtok_r(NULL, " ", &save))
-                if (!has_word(text, word, " \n"))
-                        (void)snprintf(note + strlen(note), sizeof(note) - strlen(note), " -%s",
-                                       word);
-        if (!note[0])
-                return 0;
-        fd = openat(c->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (mkdirat(c->root_fd, path, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(c->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        if (fsetxattr(fd, "user.aikm.undo", note + 1, strlen(note + 1), 0) < 0 &&
-            fsetxattr(fd, "trusted.aikm.undo", note + 1, strlen(note + 1), 0) < 0)
-                return -errno;
-        return 0;
+        (void)read_note(fd, note, sizeof(note));
+        before = strlen(note);
+        (void)snprintf(wanted, sizeof(wanted), "%s", controllers);
+        for (char *p = strtok_r(wanted, " ", &save); p; p = strtok_r(NULL, " ", &save)) {
+                (void)snprintf(word, sizeof(word), "-%s", p);
+                if (!has_word(text, p, " \n") && !has_word(note, word, " "))
+                        (void)snprintf(note + strlen(note), sizeof(note) - strlen(note), "%s%s",
+                                       note[0] ? " " : "", word);
+        }
+        r = strlen(note) > before ? write_note(fd, note) : 0;
+        (void)snprintf(wanted, sizeof(wanted), "%s", controllers);
+        for (char *p = strtok_r(wanted, " ", &save); r >= 0 && p; p = strtok_r(NULL, " ", &save)) {
+                (void)snprintf(word, sizeof(word), "+%s", p);
+                if (!has_word(text, p, " \n"))
+                        r = io_write_at(c->root_fd, control, word);
+        }
+        return r;
 }
 
 /* group: "/NAME/low-CPU" or "/NAME/low-CPU-IO"; in a hierarchy of io alone "/NAME/low-IO". */
@@ -421,7 +445,7 @@ static int make_group(ActuatorContext *c, Cgroups *g, const Hierarchy *h, const 
                 return 0;
         r = library_init(c, g);
         if (r >= 0 && h->v2)
-                r = note_enabled(c, h, h == &g->io ? "io" : io[0] ? "cpu io" : "cpu");
+                r = enable_controllers(c, h, h == &g->io ? "io" : io[0] ? "cpu io" : "cpu");
         if (r < 0)
                 return r;
         made = cgroup_new_cgroup(group + 1);
@@ -433,7 +457,7 @@ static int make_group(ActuatorContext *c, Cgroups *g, const Hierarchy *h, const 
                 /* v1 shows cpu.idle in its root, v2 in groups only; it came with 5.15. */
                 r = set_cpu_weight(made, h, cpu_weight, h->v2 || group_has(c, h, "", "cpu.idle"));
                 if (r >= 0 && io[0])
-                        r = set_io_weight(made, h, io_weight);
+                        r = set_io_weight(made, &g->io, io_weight);
         }
         if (r >= 0)
                 r = convert(cgroup_create_cgroup(made, /* ignore_ownership= */ 1));
@@ -521,9 +545,19 @@ static void empty_group(ActuatorContext *c, const Hierarchy *h, const char *grou
         }
 }
 
+/* One by one: a controller that somebody else enabled below meanwhile is busy and stays. */
+static void write_words(ActuatorContext *c, const char *directory, const char *note) {
+        char path[1024], words[64], *save = NULL;
+
+        (void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", directory);
+        (void)snprintf(words, sizeof(words), "%s", note);
+        for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
+                (void)io_write_at(c->root_fd, path, word);
+}
+
 static void clean_hierarchy(ActuatorContext *c, const Hierarchy *h) {
-        char path[1024], note[64], control[512], *save = NULL;
-        ssize_t n;
+        char path[1024], note[64];
+        bool any_left = false;
         DIR *dir;
         int fd;
 
@@ -535,9 +569,7 @@ static void clean_hierarchy(ActuatorContext *c, const Hierarchy *h) {
                         close(fd);
                 return;
         }
-        n = fgetxattr(fd, "user.aikm.undo", note, sizeof(note) - 1);
-        if (n < 0)
-                n = fgetxattr(fd, "trusted.aikm.undo", note, sizeof(note) - 1);
+        (void)read_note(fd, note, sizeof(note));
         for (struct dirent *d; (d = readdir(dir));) {
                 char group[512];
 
@@ -545,16 +577,15 @@ static void clean_hierarchy(ActuatorContext *c, const Hierarchy *h) {
                         continue;
                 (void)snprintf(group, sizeof(group), "/%s/%s", c->cgroup_name, d->d_name);
                 empty_group(c, h, group);
-                (void)unlinkat(fd, d->d_name, AT_REMOVEDIR);
+                any_left = unlinkat(fd, d->d_name, AT_REMOVEDIR) < 0 || any_left;
         }
         (void)closedir(dir);
-        if (unlinkat(c->root_fd, path, AT_REMOVEDIR) < 0 || n <= 0)
+        if (any_left)
                 return;
-        note[n] = '\0';
-        (void)snprintf(control, sizeof(control), "%s/cgroup.subtree_control", h->mount);
-        /* One by one: a controller that somebody else enabled below meanwhile is busy and stays. */
-        for (char *word = strtok_r(note, " ", &save); word; word = strtok_r(NULL, " ", &save))
-                (void)io_write_at(c->root_fd, control, word);
+        /* The note goes with the folder, last; and what the folder enables is busy above it. */
+        write_words(c, path, note);
+        write_words(c, h->mount, note);
+        (void)unlinkat(c->root_fd, path, AT_REMOVEDIR);
 }
 
 static void cgroup_cleanup(ActuatorContext *c) {
