@@ -17,7 +17,7 @@
 #include "util/io.h"
 
 #define PF_KTHREAD 0x00200000U
-#define NSEC_PER_TICK (NSEC_PER_SEC / 100)
+#define NSEC_PER_TICK (NSEC_PER_SEC / START_TICKS_PER_SEC)
 #define TEXT_MAX ((size_t)16 * 1024)
 
 struct ProcFallback {
@@ -38,25 +38,6 @@ ProcFallback *proc_fallback_free(ProcFallback *f) {
         return NULL;
 }
 
-static DIR *open_dir_at(int dir_fd, const char *path) {
-        _cleanup_close_
-        int fd = -EBADF;
-        DIR *d;
-
-        fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return NULL;
-        d = fdopendir(fd);
-        if (d)
-                (void)TAKE_FD(fd);
-        return d;
-}
-
-static void closedirp(DIR **d) {
-        if (*d)
-                closedir(*d);
-}
-
 int proc_fallback_new(int root_fd, ProcFallback **ret, Error *e) {
         _cleanup_(proc_fallback_freep)
         ProcFallback *f = NULL;
@@ -68,11 +49,9 @@ int proc_fallback_new(int root_fd, ProcFallback **ret, Error *e) {
         f->cgroups = CGROUP_TREE_INIT;
         f->root_fd = root_fd;
         f->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-        f->proc = open_dir_at(root_fd, "proc");
-        if (!f->proc) {
-                r = -errno;
+        r = io_open_dir_at(root_fd, "proc", &f->proc);
+        if (r < 0)
                 return error_set(e, r, "cannot open /proc: %s", strerror(-r));
-        }
         r = cgroup_tree_open(root_fd, &f->cgroups);
         if (r < 0)
                 return error_set(e, r, "cannot read /proc/self/mountinfo: %s", strerror(-r));
@@ -151,11 +130,11 @@ static void add_sums(ThreadSums *sums, const ThreadSums *thread) {
 
 /* schedstat and status tell of one thread: those of a process with many are read one by one. */
 static void add_other_threads(ProcFallback *f, int dir_fd, pid_t pid, ThreadSums *sums) {
-        _cleanup_(closedirp)
-        DIR *task = open_dir_at(dir_fd, "task");
+        _cleanup_closedir_ DIR *task = NULL;
         pid_t tid;
         int r = -ENOENT;
 
+        (void)io_open_dir_at(dir_fd, "task", &task);
         while (task && (r = next_id(task, &tid)) > 0) {
                 _cleanup_close_
                 int fd = -EBADF;

@@ -17,6 +17,9 @@
 #include "util/macro.h"
 #include "util/time.h"
 
+/* ProcSample.start counts in these: the kernel's USER_HZ, which is 100 on every architecture. */
+#define START_TICKS_PER_SEC 100
+
 /* Groups of ProcSample fields that are known or unknown together. */
 typedef enum SampleField {
         SAMPLE_EXEC = 1 << 0,       /* exec_ns */

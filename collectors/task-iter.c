@@ -14,7 +14,7 @@
 #define BUFFER_RECORDS ((size_t)64 * 1024 / sizeof(struct aikm_task))
 
 /* Start times are kept as /proc/PID/stat has them: USER_HZ, which is 100 in user space's eyes. */
-#define NSEC_PER_TICK (NSEC_PER_SEC / 100)
+#define NSEC_PER_TICK (NSEC_PER_SEC / START_TICKS_PER_SEC)
 
 struct TaskIter {
         struct task_bpf *skel;

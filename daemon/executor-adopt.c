@@ -99,10 +99,10 @@ Outcome executor_adopt(Action *a) {
         return p.n > 0 || has_entries(a->x, d->pid) ? OUTCOME_DONE : OUTCOME_NOTHING;
 }
 
-void executor_note_fork(Executor *x, pid_t parent, pid_t child, uint64_t child_start) {
+bool executor_note_fork(Executor *x, pid_t parent, pid_t child, uint64_t child_start) {
         Decision d = {.kind = DECISION_ADOPT, .pid = child, .start = child_start, .parent = parent};
         Action a = {.x = x, .decision = &d};
 
         (void)snprintf(a.why, sizeof(a.why), "inherited from its parent %d by fork", parent);
-        (void)executor_adopt(&a);
+        return executor_adopt(&a) == OUTCOME_DONE;
 }

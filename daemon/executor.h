@@ -24,8 +24,9 @@ DEFINE_CLEANUP(Executor *, executor_free);
 Outcome executor_carry_out(Executor *x, const Decision *d, const char *model, uint64_t *ret_action,
                            Error *e);
 
-/* A fork below a demoted process: the child's inherited values go to the ledger at once. */
-void executor_note_fork(Executor *x, pid_t parent, pid_t child, uint64_t child_start);
+/* A fork below a demoted process: the child's inherited values go to the ledger at once. Returns
+ * whether there are any: a child born before the demotion has none. */
+bool executor_note_fork(Executor *x, pid_t parent, pid_t child, uint64_t child_start);
 
 /* Ends the entries of processes that are no more (a value that they shared with others is put
  * back); cheap where nothing is active. Call it now and then, as once a tick. */

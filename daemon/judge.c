@@ -8,7 +8,7 @@
 #define MINUTE (60 * USEC_PER_SEC)
 /* The clock tick in which starts are counted, twice: rounding and the walk's own duration. */
 #define START_SLACK (20 * USEC_PER_MSEC)
-#define USEC_PER_START_TICK ((usec_t)10000)
+#define USEC_PER_START_TICK (USEC_PER_SEC / START_TICKS_PER_SEC)
 
 /* What a child takes over by fork. */
 #define INHERITED_FIELDS                                                                \

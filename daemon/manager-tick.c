@@ -140,9 +140,19 @@ void manager_tick(Manager *m) {
         m->tick_cpu = usec_now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 }
 
+/* A child of a demoted process is ours from its birth on, so that its own children are, too. */
+static void manager_note_fork(Manager *m, const struct aikm_event *event) {
+        uint64_t start = event->start_ns / (NSEC_PER_SEC / START_TICKS_PER_SEC);
+
+        if (!pipeline_is_treated(m->pipeline, event->ppid) ||
+            !executor_note_fork(m->executor, event->ppid, event->pid, start))
+                return;
+        manager_record(m, treated, event->pid, start);
+        pipeline_note_treated(m->pipeline, event->pid, start);
+}
+
 void manager_on_event(const struct aikm_event *event, void *userdata) {
         Manager *m = userdata;
-        ProcView parent;
 
         switch (event->kind) {
         case AIKM_EVENT_EXEC:
@@ -150,9 +160,7 @@ void manager_on_event(const struct aikm_event *event, void *userdata) {
                 pipeline_note_exec(m->pipeline, event->pid);
                 break;
         case AIKM_EVENT_FORK:
-                if (pipeline_find_proc(m->pipeline, event->ppid, &parent) >= 0 && parent.treated)
-                        executor_note_fork(m->executor, event->ppid, event->pid,
-                                           event->start_ns / (NSEC_PER_SEC / 100));
+                manager_note_fork(m, event);
                 break;
         default:
                 /* An exit shows in the next sample. */

@@ -8,7 +8,7 @@
 
 /* Asleep for as long as this: its past says nothing of what it does when it wakes. */
 #define DORMANT_AFTER (10 * USEC_PER_SEC)
-#define USEC_PER_START_TICK ((usec_t)10000)
+#define USEC_PER_START_TICK (USEC_PER_SEC / START_TICKS_PER_SEC)
 
 /* A demotion announced before the process was sampled. */
 typedef struct Pending {

@@ -312,13 +312,13 @@ static void test_forks(void **state) {
         assert_int_equal(act(f, &f->subject, nice19, NULL), OUTCOME_DONE);
         after = subject_ask(&f->subject, 'f');
         noted = subject_ask(&f->subject, 'f');
-        executor_note_fork(f->x, f->subject.pid, noted, start_of(noted));
+        assert_true(executor_note_fork(f->x, f->subject.pid, noted, start_of(noted)));
         assert_int_equal(ledger_count(f->ledger, false), 2);
         assert_int_equal(ledger_get(f->ledger, 1, false)->pid, noted);
         assert_int_equal(ledger_get(f->ledger, 1, false)->action,
                          ledger_get(f->ledger, 0, false)->action);
-        executor_note_fork(f->x, f->subject.pid, noted, start_of(noted)); /* once is enough */
-        executor_note_fork(f->x, f->subject.pid, before, start_of(before) - 1);
+        (void)executor_note_fork(f->x, f->subject.pid, noted, start_of(noted)); /* once is enough */
+        assert_false(executor_note_fork(f->x, f->subject.pid, before, start_of(before) - 1));
         assert_int_equal(ledger_count(f->ledger, false), 2);
         expect_nice(after, 19);
         expect_restore(f, 2, 0, 0);
