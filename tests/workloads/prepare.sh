@@ -145,7 +145,7 @@ make_repository() {
 }
 
 prepare() {
-    cd "$D"
+    cd "$D" || return
     chmod 755 .
     make_keys
     make_pages

@@ -4,6 +4,7 @@
 # loopback, mounts), in the folder $W/run that is theirs alone, with what prepare() made in $D. The first words of a function, as a comment
 # behind its name, say which process name is which program of programs.tsv; '-' is neither taught nor judged. Round $R differs
 # from run to run: rates and modes follow it.
+# shellcheck disable=SC2046 # what pick() gives is often several options
 
 pick() { shift $((R % $#)); echo "$1"; }
 again() { while :; do "$@"; done; }
