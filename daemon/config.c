@@ -9,6 +9,7 @@
 
 #include "daemon/config-json.h"
 #include "util/hash.h"
+#include "util/io.h"
 
 #define DEPTH_MAX 16
 #define DROP_INS_MAX 1024
@@ -16,7 +17,6 @@
 static const char *const standard_dirs[] = {AIKM_LIB_DIR, "/run/aikmd", "/etc/aikmd", NULL};
 
 DEFINE_CLEANUP(json_tokener *, json_tokener_free);
-DEFINE_CLEANUP(DIR *, closedir);
 
 static void json_putp(json_object **o) {
         json_object_put(*o);

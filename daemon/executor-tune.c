@@ -2,12 +2,11 @@
 
 /* Machine-wide knobs: the files of the tunable table. */
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
 
 #include "daemon/executor-internal.h"
+#include "util/io.h"
 #include "util/macro.h"
 
 static Outcome tune_file(Action *a, const Tunable *tunable, const char *path) {
@@ -73,9 +72,8 @@ Outcome executor_tune(Action *a) {
         char folder[PATH_MAX], pattern[256];
         const char *star, *end;
         Outcome outcome = OUTCOME_INERT;
+        _cleanup_closedir_ DIR *dir = NULL;
         size_t n;
-        DIR *dir;
-        int fd;
 
         if (!tunable) {
                 (void)error_set(a->error, 0, "%s is not in the table of tunables",
@@ -94,12 +92,8 @@ Outcome executor_tune(Action *a) {
         (void)snprintf(folder, sizeof(folder), "%.*s.", (int)n, tunable->path);
         (void)snprintf(pattern, sizeof(pattern), "%.*s", (int)(end - tunable->path - n),
                        tunable->path + n);
-        fd = openat(a->x->context.root_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
+        if (io_open_dir_at(a->x->context.root_fd, folder, &dir) < 0) {
                 (void)error_set(a->error, 0, "/%s is not there", tunable->path);
-                if (fd >= 0)
-                        close(fd);
                 return OUTCOME_INERT;
         }
         for (struct dirent *d; (d = readdir(dir));) {
@@ -111,7 +105,6 @@ Outcome executor_tune(Action *a) {
                                end);
                 outcome = weigh(outcome, tune_file(a, tunable, path));
         }
-        (void)closedir(dir);
         return outcome;
 }
 

@@ -2,7 +2,6 @@
 
 #include "daemon/ledger.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -242,28 +241,34 @@ static int replay_line(Ledger *l, const char *line, size_t size, bool *has_heade
         }
 }
 
+/* "ledger.<anything><suffix>" */
+static int remove_by_suffix(Ledger *l, const char *suffix) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        size_t n_suffix = strlen(suffix), n_prefix = strlen(LEDGER_NAME ".");
+        int r;
+
+        r = io_open_dir_at(l->dir_fd, ".", &dir);
+        if (r < 0)
+                return r;
+        for (struct dirent *d; (d = readdir(dir));) {
+                size_t n = strlen(d->d_name);
+
+                if (strncmp(d->d_name, LEDGER_NAME ".", n_prefix) == 0 && n > n_prefix + n_suffix &&
+                    streq(d->d_name + n - n_suffix, suffix))
+                        (void)unlinkat(l->dir_fd, d->d_name, 0);
+        }
+        return 0;
+}
+
 /* Keeps one: the latest is what somebody may want to look at. */
 static int set_aside(Ledger *l, const char *data, size_t size) {
         char name[sizeof(LEDGER_NAME) + 64];
         const char *boot = memmem(data, size, "\"boot\":\"", 8);
-        DIR *dir;
-        int fd;
+        int r;
 
-        fd = openat(l->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                if (fd >= 0)
-                        close(fd);
-                return -errno;
-        }
-        for (struct dirent *d; (d = readdir(dir));) {
-                size_t n = strlen(d->d_name);
-
-                if (strncmp(d->d_name, LEDGER_NAME ".", 7) == 0 && n > 11 &&
-                    streq(d->d_name + n - 4, ".old"))
-                        (void)unlinkat(l->dir_fd, d->d_name, 0);
-        }
-        (void)closedir(dir);
+        r = remove_by_suffix(l, ".old");
+        if (r < 0)
+                return r;
         (void)snprintf(name, sizeof(name), LEDGER_NAME ".%.8s.old", boot ? boot + 8 : "unknown");
         for (char *p = name; *p; p++)
                 if (*p == '/' || *p == '"')
@@ -359,6 +364,8 @@ int ledger_open(int dir_fd, const char *boot_id, Ledger **ret, LedgerReport *ret
                                          "the ledger is in use by another aikmd that is running");
                 return error_set(e, -errno, "cannot lock the ledger: %m");
         }
+        /* io_replace_at()'s, where the process was killed in the middle of it. */
+        (void)remove_by_suffix(l, "~");
         r = file_open(l);
         if (r >= 0)
                 r = load(l, &report);

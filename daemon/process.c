@@ -2,7 +2,6 @@
 
 #include "daemon/process.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -24,18 +23,13 @@ int proc_list(int root_fd, const char *path, pid_t **ret, size_t *ret_n) {
         _cleanup_free_
         pid_t *list = NULL;
         size_t n = 0, allocated = 0;
-        int fd, r = 0;
-        DIR *dir;
+        _cleanup_closedir_ DIR *dir = NULL;
+        int r;
 
-        fd = openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                r = errno == ENOENT ? -ESRCH : -errno;
-                if (fd >= 0)
-                        close(fd);
-                return r;
-        }
-        for (struct dirent *d; r >= 0 && (d = readdir(dir));) {
+        r = io_open_dir_at(root_fd, path, &dir);
+        if (r < 0)
+                return r == -ENOENT ? -ESRCH : r;
+        for (struct dirent *d; (d = readdir(dir));) {
                 uint64_t number;
 
                 if (parse_u64(d->d_name, 1, INT32_MAX, &number) < 0)
@@ -43,18 +37,13 @@ int proc_list(int root_fd, const char *path, pid_t **ret, size_t *ret_n) {
                 if (n == allocated) {
                         pid_t *p = reallocarray(list, allocated * 2 + 16, sizeof(pid_t));
 
-                        if (!p) {
-                                r = -ENOMEM;
-                                continue;
-                        }
+                        if (!p)
+                                return -ENOMEM;
                         list = p;
                         allocated = allocated * 2 + 16;
                 }
                 list[n++] = (pid_t)number;
         }
-        (void)closedir(dir);
-        if (r < 0)
-                return r;
         *ret = TAKE_PTR(list);
         *ret_n = n;
         return 0;

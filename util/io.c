@@ -129,6 +129,21 @@ int io_write_at(int dir_fd, const char *path, const char *text) {
         return (size_t)n == size ? 0 : -EIO;
 }
 
+int io_open_dir_at(int dir_fd, const char *path, DIR **ret) {
+        _cleanup_close_ int fd = -EBADF;
+        DIR *dir;
+
+        fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        dir = fdopendir(fd);
+        if (!dir)
+                return -errno;
+        (void)TAKE_FD(fd);
+        *ret = dir;
+        return 0;
+}
+
 int io_replace_at(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
         _cleanup_close_
         int fd = -EBADF;

@@ -8,11 +8,13 @@
  * a fake tree in its place. Paths are relative to it and carry no leading slash ("proc/1/stat").
  */
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "util/error.h"
+#include "util/macro.h"
 
 /* Opens $AIKM_ROOT, or "/" where it is unset or empty, as an O_PATH directory. Returns the
  * descriptor or -errno. */
@@ -28,6 +30,16 @@ int io_read_all_at(int dir_fd, const char *path, size_t limit, char **ret_data, 
 
 /* Writes text in one write(2), as sysfs wants it; never creates the file. Returns 0 or -errno. */
 int io_write_at(int dir_fd, const char *path, const char *text);
+
+/* Opens a folder for readdir(3). Returns 0 or -errno. */
+int io_open_dir_at(int dir_fd, const char *path, DIR **ret);
+
+static inline void closedirp(DIR **d) {
+        if (*d)
+                (void)closedir(*d);
+}
+
+#define _cleanup_closedir_ _cleanup_(closedirp)
 
 /* Replaces a file atomically: temporary name, fsync, rename. Returns 0 or -errno. */
 int io_replace_at(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);

@@ -61,9 +61,10 @@ extern const Actuator
         actuator_autogroup;            /* nice of the session's autogroup: "/autogroup-17 nice 0" */
 extern const Actuator actuator_ioprio; /* of each thread: "be:4" */
 extern const Actuator actuator_affinity; /* CPUs of each thread: "0-1" */
-extern const Actuator actuator_cgroup;   /* membership in a group of ours with cpu and io weight:
-                                           "/path", or on v1   "cpu:/path // blkio:/path" */
-extern const Actuator actuator_knob;     /* a file of the tunable table */
+extern const Actuator actuator_cgroup; /* membership in a group of ours with cpu and io weight: the
+                                          path in cpu's hierarchy, and where the weight for I/O is
+                                          in one of its own the path there: "/path // /path" */
+extern const Actuator actuator_knob;   /* a file of the tunable table */
 
 /* All of them, NULL at the end. */
 extern const Actuator *const actuator_all[];

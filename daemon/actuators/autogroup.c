@@ -85,18 +85,13 @@ static int autogroup_apply(ActuatorContext *c, const ActuatorTarget *t, const ch
 static pid_t autogroup_stand_in(ActuatorContext *c, const char *value) {
         uint64_t group, wanted;
         pid_t found = 0;
-        DIR *dir;
-        int fd, nice;
+        _cleanup_closedir_ DIR *dir = NULL;
+        int nice;
 
         if (group_parse(value, &wanted, &nice) < 0)
                 return 0;
-        fd = openat(c->root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                if (fd >= 0)
-                        close(fd);
+        if (io_open_dir_at(c->root_fd, "proc", &dir) < 0)
                 return 0;
-        }
         for (struct dirent *d; found == 0 && (d = readdir(dir));) {
                 char present[ACTUATOR_VALUE_MAX];
                 uint64_t pid;
@@ -106,7 +101,6 @@ static pid_t autogroup_stand_in(ActuatorContext *c, const char *value) {
                     group_parse(present, &group, &nice) >= 0 && group == wanted)
                         found = (pid_t)pid;
         }
-        (void)closedir(dir);
         return found;
 }
 

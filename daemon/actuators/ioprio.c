@@ -61,29 +61,22 @@ static int priority_parse(const char *value, IoPriority *ret) {
 
 /* Only these two schedulers look at priorities. */
 static int ioprio_probe(ActuatorContext *c, Error *e) {
-        DIR *dir;
+        _cleanup_closedir_ DIR *dir = NULL;
         bool found = false;
-        int fd;
+        int r;
 
-        fd = openat(c->root_fd, "sys/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                int r = -errno;
-
-                if (fd >= 0)
-                        close(fd);
+        r = io_open_dir_at(c->root_fd, "sys/block", &dir);
+        if (r < 0)
                 return error_set(e, -EOPNOTSUPP, "/sys/block: %s", strerror(-r));
-        }
         for (struct dirent *d; !found && (d = readdir(dir));) {
                 char path[512], text[256];
 
                 if (d->d_name[0] == '.')
                         continue;
                 (void)snprintf(path, sizeof(path), "%s/queue/scheduler", d->d_name);
-                found = io_read_at(fd, path, text, sizeof(text)) > 0 &&
+                found = io_read_at(dirfd(dir), path, text, sizeof(text)) > 0 &&
                         (strstr(text, "[bfq]") || strstr(text, "[mq-deadline]"));
         }
-        (void)closedir(dir);
         return found ? 0
                      : error_set(e, -ENOTTY, "no disk uses the bfq or mq-deadline I/O scheduler");
 }

@@ -16,7 +16,7 @@ typedef struct SchedAttr {
         uint64_t sched_flags;
         int32_t sched_nice;
         uint32_t sched_priority;
-        uint64_t sched_runtime; /* SCHED_OTHER, BATCH, IDLE since 6.12: the slice, ns */
+        uint64_t sched_runtime; /* SCHED_OTHER, BATCH since 6.12: the slice, ns */
         uint64_t sched_deadline;
         uint64_t sched_period;
         uint32_t sched_util_min;
@@ -176,8 +176,9 @@ static int sched_plan(ActuatorContext *c, const Treatment *t, const char *old,
         if ((t->set & TREAT_SCHED) && is_fair(t->sched) &&
             sched_rank(t->sched) > sched_rank(s.policy))
                 s.policy = t->sched;
-        /* The weight of SCHED_IDLE is fixed, and the kernel takes neither nice nor a slice with it
-         * (fair_policy() in kernel/sched/sched.h): both stay as they are. */
+        /* Measured on 6.18: with SCHED_IDLE, sched_setattr(2) succeeds whatever nice and slice it
+         * is given, and sched_getattr(2) then still has those from before, both for a thread that
+         * is idle and for one that becomes so by that call. So both stay as they are. */
         if ((t->set & TREAT_NICE) && s.policy != SCHED_IDLE && t->nice <= 19)
                 s.nice = MAX(s.nice, t->nice);
         /* A longer slice is a later deadline, so it lowers; a shorter one would raise. */
