@@ -17,7 +17,7 @@
 #include "util/macro.h"
 #include "util/time.h"
 
-/* ProcSample.start counts in these: the kernel's USER_HZ, which is 100 on every architecture. */
+/* ProcSample.start counts in these: the kernel's USER_HZ, 100 everywhere but on alpha. */
 #define START_TICKS_PER_SEC 100
 
 /* Groups of ProcSample fields that are known or unknown together. */

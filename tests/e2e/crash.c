@@ -41,24 +41,56 @@ static int scene_snapshot(const Scene *s, char *text) {
         return 0;
 }
 
-static pid_t run_daemon(const char *aikmd, const char *runtime, const char *verb, pid_t root) {
-        char runtime_option[256], scope[64];
-        pid_t pid;
+/* What batch gets beside nice 19, by turns: every knob is killed on, not nice alone. */
+static const char *const knobs[][3] = {
+        {"classes.batch.autogroup_nice="},
+        {"classes.batch.sched=batch", "classes.batch.slice=5ms", "classes.batch.cpus=0"},
+        {"classes.batch.cpu_weight=10"},
+};
 
-        snprintf(runtime_option, sizeof(runtime_option), "--runtime-dir=%s", runtime);
-        snprintf(scope, sizeof(scope), "scope=tree:%d", root);
-        pid = fork();
+/* turn < 0: put back and exit. */
+static pid_t run_daemon(const char *aikmd, const char *runtime, int turn) {
+        char runtime_option[256], scope[64], cgroup[64];
+        const char *argv[48];
+        size_t n = 0;
+        pid_t root = getpid(), pid = fork();
+
         if (pid != 0)
                 return pid;
-        if (streq(verb, "restore"))
-                execl(aikmd, aikmd, "--restore", runtime_option, NULL);
-        else
-                execl(aikmd, aikmd, "--no-bus", runtime_option, "--config-dir=/nonexistent",
-                      "--mode=enforce", "--interval=100ms", "--set", scope, "--set",
-                      "thresholds.contention_after=100ms", "--set", "thresholds.dwell=100ms",
-                      "--set", "thresholds.delay_share=0.01", "--set", "thresholds.busy_share=0.5",
-                      "--set", "thresholds.confidence=0.5", "--set",
-                      "thresholds.changes_per_minute=1000", NULL);
+        snprintf(runtime_option, sizeof(runtime_option), "--runtime-dir=%s", runtime);
+        snprintf(scope, sizeof(scope), "scope=tree:%d", root);
+        snprintf(cgroup, sizeof(cgroup), "--cgroup-name=aikmd-crash-%d", root);
+        argv[n++] = aikmd;
+        argv[n++] = runtime_option;
+        argv[n++] = cgroup;
+        if (turn < 0)
+                argv[n++] = "--restore";
+        else {
+                const char *settings[] = {
+                        scope,
+                        "thresholds.contention_after=100ms",
+                        "thresholds.dwell=100ms",
+                        "thresholds.delay_share=0.01",
+                        "thresholds.busy_share=0.5",
+                        "thresholds.confidence=0.5",
+                        "thresholds.changes_per_minute=1000",
+                };
+
+                argv[n++] = "--no-bus";
+                argv[n++] = "--config-dir=/nonexistent";
+                argv[n++] = "--mode=enforce";
+                argv[n++] = "--interval=100ms";
+                for (size_t i = 0; i < ELEMENTSOF(settings); i++) {
+                        argv[n++] = "--set";
+                        argv[n++] = settings[i];
+                }
+                for (size_t i = 0; i < ELEMENTSOF(knobs[0]) && knobs[turn][i]; i++) {
+                        argv[n++] = "--set";
+                        argv[n++] = knobs[turn][i];
+                }
+        }
+        argv[n] = NULL;
+        execv(aikmd, (char **)argv);
         _exit(127);
 }
 
@@ -74,8 +106,8 @@ static bool anything_demoted(const Scene *s) {
         return nice_of(s->foreign) != 0;
 }
 
-static int scene_round(const Scene *s, const char *aikmd, const char *runtime, bool meddle,
-                       bool *ret_acted) {
+static int scene_round(const Scene *s, const char *aikmd, const char *runtime, int turn,
+                       bool meddle, bool *ret_acted) {
         usec_t end = usec_now(CLOCK_MONOTONIC) + 5 * USEC_PER_SEC;
         bool meddled = false;
         int status, r;
@@ -84,7 +116,7 @@ static int scene_round(const Scene *s, const char *aikmd, const char *runtime, b
         r = scene_snapshot(s, s->before);
         if (r < 0)
                 return r;
-        pid = run_daemon(aikmd, runtime, "run", getpid());
+        pid = run_daemon(aikmd, runtime, turn);
         if (pid < 0)
                 return -errno;
         /* Half of the rounds end somewhere in the start or the first changes, half wait for a
@@ -109,7 +141,7 @@ static int scene_round(const Scene *s, const char *aikmd, const char *runtime, b
                 return -EIO;
         }
 
-        pid = run_daemon(aikmd, runtime, "restore", getpid());
+        pid = run_daemon(aikmd, runtime, -1);
         (void)waitpid(pid, &status, 0);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
                 fprintf(stderr, "aikmd --restore failed (status 0x%x)\n", status);
@@ -177,7 +209,7 @@ int main(int argc, char **argv) {
         for (uint64_t i = 0; i < rounds; i++) {
                 bool a = false;
 
-                r = scene_round(&s, argv[1], runtime, i % 4 == 3, &a);
+                r = scene_round(&s, argv[1], runtime, (int)(i % ELEMENTSOF(knobs)), i % 4 == 3, &a);
                 if (r < 0) {
                         fprintf(stderr, "round %" PRIu64 ": %s\n", i, strerror(-r));
                         break;
