@@ -9,11 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 
 #include "collectors/collector.h"
 #include "collectors/ident.h"
+#include "tests/unit/folder.h"
 #include "util/io.h"
 
 #define STAT(pid, comm, state, flags, nice, threads, policy)                                 \
@@ -59,10 +59,6 @@ static uint64_t inode_of(const char *path) {
         return st.st_ino;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        return remove(path);
-}
-
 static int setup(void **state) {
         memcpy(root + strlen(root) - 6, "XXXXXX", 6);
         if (!mkdtemp(root))
@@ -73,7 +69,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
         closep(&root_fd);
-        return nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        return folder_remove(root);
 }
 
 static void read_tree(Sample *s) {

@@ -4,6 +4,8 @@
 
 #include <linux/ioprio.h>
 
+#include "tests/unit/folder.h"
+
 static ActuatorContext context;
 static char fake_root[64];
 
@@ -439,7 +441,7 @@ int main(void) {
                 return 1;
         r = cmocka_run_group_tests(tests, NULL, NULL);
         close(context.root_fd);
-        if (rmdir(fake_root) < 0)
+        if (folder_remove(fake_root) < 0)
                 r = 1;
         return r;
 }

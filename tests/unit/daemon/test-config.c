@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +10,7 @@
 #include <cmocka.h>
 
 #include "daemon/config.h"
+#include "tests/unit/folder.h"
 #include "util/io.h"
 
 #define NAME "t.json"
@@ -513,13 +513,9 @@ static int tree_setup(void **state) {
         return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at) {
-        return remove(path);
-}
-
 static int tree_teardown(void **state) {
         Tree *t = *state;
-        int r = nftw(t->path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        int r = folder_remove(t->path);
 
         close(t->fd);
         free(t);

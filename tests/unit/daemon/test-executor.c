@@ -4,6 +4,8 @@
 
 #include <sys/mount.h>
 
+#include "tests/unit/folder.h"
+
 #define BOOT "11111111-2222-3333-4444-555555555555"
 #define ELEMENTS(a) (a), ELEMENTSOF(a)
 
@@ -59,11 +61,9 @@ static int teardown(void **state) {
         subject_kill(&f->subject);
         (void)executor_restore(f->x, RESTORE_ALL, 0, NULL);
         fixture_close(f);
-        (void)unlinkat(f->dir_fd, "ledger", 0);
-        (void)unlinkat(f->dir_fd, "ledger.lock", 0);
         close(f->dir_fd);
         close(f->root_fd);
-        assert_int_equal(rmdir(f->path), 0);
+        assert_int_equal(folder_remove(f->path), 0);
         free(f);
         return 0;
 }
@@ -482,7 +482,7 @@ static void test_cgroup_read_only(void **state) {
 /* --- knobs, in a fake tree ------------------------------------------------------------------- */
 
 typedef struct Fake {
-        char path[64];
+        char path[128];
         int fd;
 } Fake;
 
@@ -511,18 +511,6 @@ static void fake_expect(const Fake *k, const char *path, const char *text) {
         assert_string_equal(value, text);
 }
 
-static void fake_remove(const Fake *k, const char *path) {
-        char full[512];
-
-        (void)snprintf(full, sizeof(full), "%s/%s", k->path, path);
-        (void)unlink(full);
-        for (;;) {
-                *strrchr(full, '/') = '\0';
-                if (strlen(full) < strlen(k->path) || rmdir(full) < 0)
-                        return;
-        }
-}
-
 static Outcome tune(Executor *x, DecisionKind kind, const char *name, const char *value, Error *e) {
         Decision d = {.kind = kind};
 
@@ -539,11 +527,12 @@ static void test_knobs(void **state) {
                 "sys/block/sdc/queue/read_ahead_kb", "proc/sys/vm/swappiness",
                 "proc/sys/vm/dirty_ratio",
         };
-        Fake k = {.path = "/tmp/aikm-test-knobs-XXXXXX"};
+        Fake k = {0};
         Error e = ERROR_INIT;
         Fixture *f = *state;
         Executor *x = NULL;
 
+        (void)snprintf(k.path, sizeof(k.path), "%s/fake-XXXXXX", f->path);
         assert_non_null(mkdtemp(k.path));
         k.fd = open(k.path, O_PATH | O_CLOEXEC);
         fake_put(&k, files[0], "128\n");
@@ -590,15 +579,12 @@ static void test_knobs(void **state) {
         assert_int_equal(ledger_count(f->ledger, false), 0);
 
         executor_free(x);
-        for (size_t i = 0; i < ELEMENTSOF(files); i++)
-                fake_remove(&k, files[i]);
         close(k.fd);
-        assert_int_equal(access(k.path, F_OK), -1);
 }
 
 /* No disk scheduler looks at priorities in a tree without disks. */
 static void test_inert(void **state) {
-        char path[] = "/tmp/aikm-test-inert-XXXXXX", source[64];
+        char path[128];
         Treatment t = {.set = TREAT_IOPRIO, .ioprio_class = 3};
         _cleanup_close_
         int root = -EBADF;
@@ -607,6 +593,7 @@ static void test_inert(void **state) {
         Error e = ERROR_INIT;
         Decision d;
 
+        (void)snprintf(path, sizeof(path), "%s/fake-XXXXXX", f->path);
         assert_non_null(mkdtemp(path));
         root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_int_equal(symlinkat("/proc", root, "proc"), 0);
@@ -621,9 +608,6 @@ static void test_inert(void **state) {
         assert_int_equal(ledger_count(f->ledger, true), 0);
         executor_free(f->x);
         f->x = mine;
-        (void)snprintf(source, sizeof(source), "%s/proc", path);
-        (void)unlink(source);
-        assert_int_equal(rmdir(path), 0);
 }
 
 /* --- SIGKILL --------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "daemon/ledger.h"
+#include "tests/unit/folder.h"
 #include "util/io.h"
 #include "util/macro.h"
 
@@ -37,13 +38,9 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
         Fixture *f = *state;
-        static const char *const names[] = {"ledger", "ledger.lock", "ledger.11111111.old",
-                                            "ledger.aaaaaaaa.old", "ledger.bbbbbbbb.old"};
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                (void)unlinkat(f->fd, names[i], 0);
         close(f->fd);
-        assert_int_equal(rmdir(f->path), 0);
+        assert_int_equal(folder_remove(f->path), 0);
         free(f);
         return 0;
 }
@@ -453,6 +450,24 @@ static void test_symlink_refused(void **state) {
         assert_true(e.text[0]);
 }
 
+/* io_replace_at() was killed. */
+static void test_leftover(void **state) {
+        Fixture *f = *state;
+        Ledger *l = NULL;
+        int fd;
+
+        fd = openat(f->fd, "ledger.4711~", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        close(fd);
+        fd = openat(f->fd, "other.4711~", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        close(fd);
+        assert_int_equal(ledger_open(f->fd, BOOT, &l, NULL, NULL), 0);
+        ledger_close(l);
+        assert_int_equal(faccessat(f->fd, "ledger.4711~", F_OK, 0), -1);
+        assert_int_equal(faccessat(f->fd, "other.4711~", F_OK, 0), 0);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -463,6 +478,7 @@ int main(void) {
                 TEST(test_refused_entries), TEST(test_actions),
                 TEST(test_compaction),      TEST(test_unlinked),
                 TEST(test_killed_writer),   TEST(test_symlink_refused),
+                TEST(test_leftover),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
