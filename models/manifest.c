@@ -89,7 +89,7 @@ static int get(const Reader *in, struct json_object *object, const char *key, en
 /* Printable ASCII that fits; a NUL or newline inside would lie in messages. */
 static int get_string(const Reader *in, struct json_object *object, const char *key, char *ret,
                       size_t size) {
-        struct json_object *value;
+        struct json_object *value = NULL;
         const char *text;
         size_t length;
         int r;

@@ -547,7 +547,7 @@ static void empty_group(ActuatorContext *c, const Hierarchy *h, const char *grou
 
 /* One by one: a controller that somebody else enabled below meanwhile is busy and stays. */
 static void write_words(ActuatorContext *c, const char *directory, const char *note) {
-        char path[1024], words[64], *save = NULL;
+        char path[1024 + 32], words[64], *save = NULL;
 
         (void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", directory);
         (void)snprintf(words, sizeof(words), "%s", note);
