@@ -130,7 +130,8 @@ int io_write_at(int dir_fd, const char *path, const char *text) {
 }
 
 int io_open_dir_at(int dir_fd, const char *path, DIR **ret) {
-        _cleanup_close_ int fd = -EBADF;
+        _cleanup_close_
+        int fd = -EBADF;
         DIR *dir;
 
         fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
