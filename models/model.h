@@ -11,6 +11,10 @@
 #include "util/error.h"
 #include "util/macro.h"
 
+/* A network's inputs are cut at so many deviations from the mean, in training and in the daemon: a
+ * value that training never saw must not drown all others. */
+#define MODEL_INPUT_MAX 10.0f
+
 typedef struct Prediction {
         float probability[_CLASS_COUNT]; /* sums to 1 */
 } Prediction;

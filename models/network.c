@@ -7,7 +7,6 @@
 #include "models/engine.h"
 
 #define BLOCK ((size_t)64) /* rows standardised at a time; they stay in the first-level cache */
-#define INPUT_MAX 10.0f    /* deviations; what training never saw must not saturate the network */
 
 typedef struct Network {
         Model model;
@@ -40,8 +39,8 @@ static void network_predict(Model *m, const float *rows, size_t n, Prediction *r
                                 float x = (row[i * FEATURE_COUNT + f] - network->mean[f]) /
                                           network->deviation[f];
 
-                                network->in[i * FEATURE_COUNT + f] = CLAMP(x, -INPUT_MAX,
-                                                                           INPUT_MAX);
+                                network->in[i * FEATURE_COUNT + f] = CLAMP(x, -MODEL_INPUT_MAX,
+                                                                           MODEL_INPUT_MAX);
                         }
                 engine_run(network->engine, network->in, count, network->out);
                 for (size_t i = 0; i < count; i++)

@@ -125,6 +125,6 @@ void standard_apply(const Standard *s, const float *row, float *ret) {
         for (size_t k = 0; k < FEATURE_COUNT; k++) {
                 float x = (row[k] - s->mean[k]) / s->deviation[k];
 
-                ret[k] = CLAMP(x, -INPUT_MAX, INPUT_MAX);
+                ret[k] = CLAMP(x, -MODEL_INPUT_MAX, MODEL_INPUT_MAX);
         }
 }

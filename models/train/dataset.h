@@ -7,14 +7,11 @@
  * weights; drawing rows evenly does the same. Pure, and deterministic for a seed.
  */
 
+#include "models/model.h"
 #include "models/train/row-table.h"
 
 /* A deviation below this would blow up a feature that hardly ever moves. */
 #define DEVIATION_MIN 0.05f
-
-/* Inputs beyond so many deviations are cut, as the daemon does (models/network.c): the conformance
- * test fails where the two differ. */
-#define INPUT_MAX 10.0f
 
 typedef struct Standard {
         float mean[FEATURE_COUNT];
@@ -63,4 +60,5 @@ void sampler_standard(const Sampler *s, Standard *ret);
 /* Weight of a row of group g, so that every class sums to 1 and its programs share evenly. */
 double sampler_weight(const Sampler *s, size_t g);
 
+/* What the network gets: (row - mean) / deviation, cut at MODEL_INPUT_MAX as in the daemon. */
 void standard_apply(const Standard *s, const float *row, float *ret);
