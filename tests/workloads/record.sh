@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Records real programs for training: record.sh [--aikmd PROGRAM] [--slots N] [--seconds N] OUTPUT-DIRECTORY
+# Records real programs for training: record.sh [--aikmd PROGRAM] [--first N] [--slots N] [--seconds N] OUTPUT-DIRECTORY
 # or tries each of them alone for a few seconds: record.sh --smoke [--rounds N] [--only NAME]… OUTPUT-DIRECTORY
 #
 # Installs the packages of programs.tsv, starts `aikmd --record`, and runs the workloads of workloads.sh in slots: a few side by
 # side, now and then with hogs in the same session, on a terminal, or niced. Each lives in its own session and in namespaces of
 # its own, so that nothing is left when a slot ends and nothing listens outside. OUTPUT-DIRECTORY gets recording and labels.json.
+# --first begins at a later slot: what one recording has not reached, another can.
 # Takes root, two CPUs, 3 GB of disk below $TMPDIR and, with the defaults, 20 minutes.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 die() { echo "record.sh: $*" >&2; exit 1; }
-aikmd=aikmd slots=36 seconds=30 smoke='' rounds=3 only=()
+aikmd=aikmd first_slot=0 slots=36 seconds=30 smoke='' rounds=3 only=()
 while [ $# -gt 1 ]; do
     case $1 in
     --aikmd) aikmd=$2; shift 2 ;;
+    --first) first_slot=$2; shift 2 ;;
     --slots) slots=$2; shift 2 ;;
     --seconds) seconds=$2; shift 2 ;;
     --smoke) smoke=1; shift ;;
@@ -104,13 +106,14 @@ labels_of() {
     done
 }
 
+# Should this script be killed, the kernel ends what it started.
 # start NAME ROUND OPTIONS: options are letters: t on a terminal, n niced, 1 to 6 as many hogs in the same session.
 declare -A began names
 start() {
     local name=$1 round=$2 options=${3-} run=$W/run/$1.$2
     mkdir -p "$run"
     chmod 755 "$W/run" "$run"
-    (cd "$run" && exec env R="$round" setsid unshare --pid --fork --kill-child=KILL --mount-proc --net \
+    (cd "$run" && exec env R="$round" setsid setpriv --pdeathsig KILL unshare --pid --fork --kill-child=KILL --mount-proc --net \
         bash "$here/session.sh" "$name" "$options" </dev/null >"$run.log" 2>&1) &
     roots+=("$!")
     names[$!]=$name.$round
@@ -166,7 +169,7 @@ fi
 
 rm -f "$out/recording"
 mkdir -p "$W/runtime"
-"$aikmd" --no-bus --mode=observe --model=rules --interval=1s --runtime-dir="$W/runtime" --record="$out/recording" 2>"$out/aikmd.log" &
+setpriv --pdeathsig KILL "$aikmd" --no-bus --mode=observe --model=rules --interval=1s --runtime-dir="$W/runtime" --record="$out/recording" 2>"$out/aikmd.log" &
 daemon=$!
 sleep 3
 kill -0 $daemon 2>/dev/null || { cat "$out/aikmd.log" >&2; die 'aikmd did not start'; }
@@ -178,7 +181,7 @@ nth() {
     local i=$2 n=${#list[@]}
     start "${list[$((i % n))]}" $((i / n)) "${3-}"
 }
-for ((slot = 0; slot < slots; slot++)); do
+for ((slot = first_slot; slot < slots; slot++)); do
     printf '\rslot %d of %d ' $((slot + 1)) "$slots" >&2
     tty='' hogs=''
     [ $((slot % 3)) != 1 ] || tty=t
