@@ -50,7 +50,7 @@ sleep 3 # a few ticks, so that there is something to show
 step "What it sees"
 "$ctl" status
 echo
-"$ctl" top --once | head -n 24
+"$ctl" top --once | sed -n 1,24p
 
 step "What it does: aikmctl demo (on processes of its own)"
 "$ctl" demo

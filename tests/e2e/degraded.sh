@@ -25,7 +25,8 @@ still_works() { # it ticks and sees us
     sleep 0.7
     after=$(status_of ticks)
     [ "$after" -gt "$before" ] || { echo "$1: it does not tick any more"; exit 1; }
-    "$aikmctl" ps --all --json | grep -q "\"pid\": *$$[,}]" || { echo "$1: it does not see process $$"; exit 1; }
+    "$aikmctl" ps --all --json >"$work/ps"
+    grep -q "\"pid\": *$$[,}]" "$work/ps" || { echo "$1: it does not see process $$"; exit 1; }
     cases=$((cases + 1))
 }
 quiet=(--config-dir="$work/none" --interval=200ms)
@@ -59,7 +60,7 @@ daemon_stop
 
 # The cgroup actuator says so; hogs and victim share a session here, so nice does it all the same.
 daemon_start "$work/read-only" "${quiet[@]}" --model=rules --set classes.batch.cpu_weight=5
-expect 'read-only cgroups' "$("$aikmctl" status | grep '^cgroup')" 'unsupported.*Read-only'
+expect 'read-only cgroups' "$("$aikmctl" status --json | tr -d '\n')" '"cgroup"[^]}]*Read-only'
 "$aikmctl" demo --json --time 1 --hogs 4 >"$work/demo" || { cat "$work/demo" "$work/log"; exit 1; }
 expect 'demo with read-only cgroups' "$(tr -d ' \n' <"$work/demo")" '"unchanged":true'
 daemon_stop

@@ -28,7 +28,7 @@ daemon_start() { # aikmd, options
     "$aikmd" --runtime-dir="$work/run" "$@" 2>"$work/log" &
     daemon=$!
     for _ in $(seq 100); do
-        busctl --address="$AIKM_BUS_ADDRESS" --list --acquired 2>/dev/null | grep -q '^org.aikm1 ' && return
+        busctl --address="$AIKM_BUS_ADDRESS" --list --acquired 2>/dev/null | grep '^org.aikm1 ' >/dev/null && return
         kill -0 "$daemon" 2>/dev/null || break
         sleep 0.1
     done
