@@ -366,12 +366,12 @@ static void test_compaction(void **state) {
         LedgerReport report;
         off_t largest = 0;
 
-        for (int i = 0; i < 8000; i++) {
+        for (int i = 0; i < 12000; i++) {
                 last = add(l, "passing");
                 assert_int_equal(ledger_end(l, last, LEDGER_RESTORED), 0);
                 largest = MAX(largest, file_size(f));
         }
-        assert_true(largest > 1 << 20 && largest < (1 << 20) + 4096);
+        assert_true(largest > (1 << 20) - 4096 && largest < (1 << 20) + 4096);
         assert_int_equal(ledger_count(l, true), 1 + 256);
         assert_int_equal(ledger_get(l, 256, true)->id, last);
         assert_int_equal(ledger_get(l, 1, true)->id, last - 255);
