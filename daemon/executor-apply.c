@@ -207,10 +207,12 @@ Outcome executor_apply(Action *a) {
         if (is_foreign(a))
                 return OUTCOME_FOREIGN;
 
-        for (int pass = 0; pass < EXECUTOR_PASSES; pass++) {
+        for (int pass = 0, quiet = 0; pass < EXECUTOR_PASSES && quiet < EXECUTOR_QUIET_PASSES;
+             pass++) {
                 r = pass_threads(a, pass == 0);
-                if (r <= 0)
+                if (r < 0)
                         break;
+                quiet = r == 0 ? quiet + 1 : 0;
         }
         if (r >= 0)
                 r = do_processes(a);

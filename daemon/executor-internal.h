@@ -7,7 +7,9 @@
 #include "daemon/process.h"
 
 #define EXECUTOR_ACTUATORS 8
-#define EXECUTOR_PASSES 32 /* over the threads of one process, until nothing new is found */
+#define EXECUTOR_PASSES 32 /* over the threads of one process, until nothing new is found … */
+/* … so often in a row: readdir(3) of task/ may pass over a thread while another one ends. */
+#define EXECUTOR_QUIET_PASSES 2
 
 struct Executor {
         ActuatorContext context;

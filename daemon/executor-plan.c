@@ -99,6 +99,24 @@ static int apply_entry(Action *a, const LedgerEntry *e) {
         return 0;
 }
 
+/*
+ * Threads that have the value already come first. A SIGKILL may cut the write between two lines:
+ * whoever then finds the entry of a change finds these, too, and takes none of them for an heir.
+ */
+static void put_kept_first(Plan *p) {
+        size_t n_kept = 0;
+
+        for (size_t i = 0; i < p->n; i++) {
+                LedgerEntry e = p->entries[i];
+
+                if (!streq(e.old_value, e.new_value))
+                        continue;
+                memmove(p->entries + n_kept + 1, p->entries + n_kept,
+                        (i - n_kept) * sizeof(*p->entries));
+                p->entries[n_kept++] = e;
+        }
+}
+
 int plan_carry_out(Plan *p, Action *a) {
         int r;
 
@@ -107,6 +125,7 @@ int plan_carry_out(Plan *p, Action *a) {
                 for (size_t i = 0; i < p->n; i++)
                         p->entries[i].action = a->number;
         }
+        put_kept_first(p);
         r = ledger_begin(a->x->ledger, p->entries, p->n);
         if (r < 0)
                 return error_set(a->error, r,

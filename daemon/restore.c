@@ -38,12 +38,18 @@ static void inheritance_done(Inheritance *h) {
 
 /* --- one entry ------------------------------------------------------------------------------- */
 
-static bool is_shared(const Executor *x, const LedgerEntry *e) {
+/* Whether another entry, none of the n ids that are put back already, holds the same value. */
+static bool is_shared(const Executor *x, const LedgerEntry *e, const uint64_t *ids, size_t n) {
         for (size_t i = 0; i < ledger_count(x->ledger, false); i++) {
                 const LedgerEntry *other = ledger_get(x->ledger, i, false);
+                bool back = false;
 
-                if (other->id != e->id && streq(other->actuator, e->actuator) &&
-                    streq(other->new_value, e->new_value))
+                if (other->id == e->id || !streq(other->actuator, e->actuator) ||
+                    !streq(other->new_value, e->new_value))
+                        continue;
+                for (size_t k = 0; k < n && !back; k++)
+                        back = ids[k] == other->id;
+                if (!back)
                         return true;
         }
         return false;
@@ -76,46 +82,55 @@ static int read_entry(Executor *x, const Actuator *a, const LedgerEntry *e, Actu
         return t->pid == 0 ? -ESRCH : a->read(&x->context, t, value);
 }
 
-static Outcome finish(Executor *x, uint64_t id, LedgerState state) {
-        /* A record of the end that cannot be written only means that a later start looks again. */
-        (void)ledger_end(x->ledger, id, state);
-        return state == LEDGER_RESTORED  ? OUTCOME_DONE
-               : state == LEDGER_FOREIGN ? OUTCOME_FOREIGN
-                                         : OUTCOME_VANISHED;
-}
-
-Outcome restore_one(Executor *x, uint64_t id, Error *error) {
-        const LedgerEntry *e = executor_find_id(x, id);
-        const Actuator *a = e ? actuator_find(e->actuator) : NULL;
+/*
+ * Puts one entry's value back and says what the entry should end as; LEDGER_ACTIVE: it could not be
+ * put back. ids: those that were put back before and have not ended yet.
+ */
+static LedgerState put_back(Executor *x, const LedgerEntry *e, const uint64_t *ids, size_t n,
+                            Error *error) {
+        const Actuator *a = actuator_find(e->actuator);
         char value[ACTUATOR_VALUE_MAX];
         ActuatorTarget t;
         int r;
 
         if (!a) {
-                (void)error_set(error, 0, "no actuator is named \"%s\"", e ? e->actuator : "");
-                return OUTCOME_FAILED;
+                (void)error_set(error, 0, "no actuator is named \"%s\"", e->actuator);
+                return LEDGER_ACTIVE;
         }
-        if (a->stand_in && is_shared(x, e))
-                return finish(x, id, LEDGER_RESTORED); /* the last of those who share it does it */
+        if (a->stand_in && is_shared(x, e, ids, n))
+                return LEDGER_RESTORED; /* the last of those who share it does it */
         r = read_entry(x, a, e, &t, value);
         if (r == -ESRCH)
-                return finish(x, id, LEDGER_GONE);
+                return LEDGER_GONE;
         if (r >= 0 && streq(value, e->old_value))
-                return finish(x, id, LEDGER_RESTORED);
+                return LEDGER_RESTORED;
         if (r >= 0 && !streq(value, e->new_value))
-                return finish(x, id, LEDGER_FOREIGN);
+                return LEDGER_FOREIGN;
         if (r >= 0)
                 r = a->apply(&x->context, &t, e->old_value);
         if (r >= 0)
                 r = a->read(&x->context, &t, value);
         if (r == -ESRCH)
-                return finish(x, id, LEDGER_GONE);
+                return LEDGER_GONE;
         if (r >= 0 && streq(value, e->old_value))
-                return finish(x, id, LEDGER_RESTORED);
+                return LEDGER_RESTORED;
         (void)error_set(error, 0, "cannot put %s of %s%s back to \"%s\": %s%s", e->actuator,
                         e->path ? "/" : "", e->path ? e->path : e->comm, e->old_value,
                         r < 0 ? strerror(-r) : "it reads ", r < 0 ? "" : value);
-        return OUTCOME_FAILED;
+        return LEDGER_ACTIVE;
+}
+
+Outcome restore_one(Executor *x, uint64_t id, Error *error) {
+        const LedgerEntry *e = executor_find_id(x, id);
+        LedgerState state = e ? put_back(x, e, NULL, 0, error) : LEDGER_ACTIVE;
+
+        if (state == LEDGER_ACTIVE)
+                return OUTCOME_FAILED;
+        /* A record of the end that cannot be written only means that a later start looks again. */
+        (void)ledger_end(x->ledger, id, state);
+        return state == LEDGER_RESTORED  ? OUTCOME_DONE
+               : state == LEDGER_FOREIGN ? OUTCOME_FOREIGN
+                                         : OUTCOME_VANISHED;
 }
 
 /* --- what was inherited ---------------------------------------------------------------------- */
@@ -305,7 +320,8 @@ static int read_table(const Executor *x, Inheritance *h) {
 /* Threads and children that were born with a value of ours. Again until nothing is found, because
  * those that still have it go on giving birth. */
 static void follow(Executor *x, Inheritance *h) {
-        for (int pass = 0; pass < EXECUTOR_PASSES; pass++) {
+        for (int pass = 0, quiet = 0; pass < EXECUTOR_PASSES && quiet < EXECUTOR_QUIET_PASSES;
+             pass++) {
                 int n = 0;
 
                 for (size_t i = 0; i < h->n; i++)
@@ -325,8 +341,7 @@ static void follow(Executor *x, Inheritance *h) {
                         if (m)
                                 n += follow_process(x, h, m->pid, m->start, p->pid, p->start);
                 }
-                if (n == 0)
-                        return;
+                quiet = n == 0 ? quiet + 1 : 0;
         }
 }
 
@@ -351,16 +366,47 @@ static void cleanup_if_idle(Executor *x) {
                         actuator_all[i]->cleanup(&x->context);
 }
 
+/*
+ * Ends what was put back. Entries of threads that had the value before us come last: while one is
+ * there, its thread is not taken for one that inherited, by whoever goes on after a SIGKILL either.
+ */
+static void end_entries(Executor *x, const uint64_t *ids, const LedgerState *states, size_t n) {
+        for (int kept = 0; kept < 2; kept++)
+                for (size_t i = 0; i < n; i++) {
+                        const LedgerEntry *e = executor_find_id(x, ids[i]);
+
+                        if (e && states[i] != LEDGER_ACTIVE &&
+                            streq(e->old_value, e->new_value) == kept)
+                                (void)ledger_end(x->ledger, ids[i], states[i]);
+                }
+}
+
+static RestoreCount count_states(const LedgerState *states, size_t n) {
+        RestoreCount count = {0};
+
+        for (size_t i = 0; i < n; i++) {
+                count.restored += states[i] == LEDGER_RESTORED;
+                count.foreign += states[i] == LEDGER_FOREIGN;
+                count.gone += states[i] == LEDGER_GONE;
+                count.failed += states[i] == LEDGER_ACTIVE;
+        }
+        return count;
+}
+
+/* First every value, then what was inherited, then the ledger: a SIGKILL between any two of these
+ * steps leaves the entries from which the next start begins anew. */
 int executor_restore(Executor *x, RestoreWhat what, uint64_t number, RestoreCount *ret) {
         _cleanup_(inheritance_done)
         Inheritance h = {0};
         _cleanup_free_
         uint64_t *ids = NULL;
-        RestoreCount count = {0};
+        _cleanup_free_
+        LedgerState *states = NULL;
         size_t n = 0, n_active = ledger_count(x->ledger, false);
 
         ids = calloc(n_active + 1, sizeof(*ids));
-        if (!ids)
+        states = calloc(n_active + 1, sizeof(*states));
+        if (!ids || !states)
                 return -ENOMEM;
         for (size_t i = n_active; i > 0; i--) {
                 const LedgerEntry *e = ledger_get(x->ledger, i - 1, false);
@@ -372,25 +418,14 @@ int executor_restore(Executor *x, RestoreWhat what, uint64_t number, RestoreCoun
                         (void)remember(&h, e); /* out of memory: the entries at least go back */
         }
         for (size_t i = 0; i < n; i++)
-                switch (restore_one(x, ids[i], NULL)) {
-                case OUTCOME_DONE:
-                        count.restored++;
-                        break;
-                case OUTCOME_FOREIGN:
-                        count.foreign++;
-                        break;
-                case OUTCOME_VANISHED:
-                        count.gone++;
-                        break;
-                default:
-                        count.failed++;
-                }
+                states[i] = put_back(x, executor_find_id(x, ids[i]), ids, i, NULL);
         if (h.n > 0)
                 follow(x, &h);
+        end_entries(x, ids, states, n);
         if (n > 0 || what == RESTORE_ALL)
                 cleanup_if_idle(x);
         if (ret)
-                *ret = count;
+                *ret = count_states(states, n);
         return n > 0 ? 0 : -ENOENT;
 }
 
