@@ -9,6 +9,7 @@
 #include "daemon/config-tunable.h"
 #include "daemon/config-value.h"
 #include "daemon/config-walk.h"
+#include "daemon/json.h"
 #include "util/io.h"
 
 #define SCOPE_MAX 256
@@ -275,14 +276,9 @@ static int value_from_text(const ConfigCodec *codec, const char *text, json_obje
         return v ? 0 : -ENOMEM;
 }
 
-static void json_putp(json_object **o) {
-        json_object_put(*o);
-}
-
 static int field_set(const ConfigContext *c, const char *key, const ConfigField *f, void *base,
                      const char *text) {
-        _cleanup_(json_putp)
-        json_object *v = NULL;
+        _cleanup_json_ json_object *v = NULL;
         int r;
 
         /* Nothing unsets a part of a treatment. */

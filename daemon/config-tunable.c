@@ -5,11 +5,8 @@
 #include <errno.h>
 
 #include "daemon/config-walk.h"
+#include "daemon/json.h"
 #include "util/io.h"
-
-static void json_putp(json_object **o) {
-        json_object_put(*o);
-}
 
 static const struct {
         const char *name;
@@ -177,10 +174,12 @@ static json_object *format_tunables(const ConfigField *f, const void *base) {
                 if (v && s->when >= 0) {
                         json_object *pair = json_object_new_object();
 
-                        if (!pair || config_object_put(pair, "value", v) < 0 ||
-                            config_object_put(pair, "when",
-                                              json_object_new_string(when_to_string(s->when))) <
-                                    0) {
+                        if (!pair)
+                                json_object_put(v);
+                        else if (config_object_put(pair, "value", v) < 0 ||
+                                 config_object_put(
+                                         pair, "when",
+                                         json_object_new_string(when_to_string(s->when))) < 0) {
                                 json_object_put(pair);
                                 pair = NULL;
                         }
@@ -223,8 +222,7 @@ int config_tunable_set(const ConfigContext *c, const char *key, Policy *p, const
                         return config_error(c->source, key, -EINVAL, c->e, "set tunables.%s first",
                                             stem);
                 if (t) {
-                        _cleanup_(json_putp)
-                        json_object *v = json_object_new_string(value);
+                        _cleanup_json_ json_object *v = json_object_new_string(value);
 
                         return when_from_json(c, key, v, &p->tunables[i].when);
                 }

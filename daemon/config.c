@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "daemon/config-json.h"
+#include "daemon/json.h"
 #include "util/hash.h"
 #include "util/io.h"
 
@@ -17,10 +18,6 @@
 static const char *const standard_dirs[] = {AIKM_LIB_DIR, "/run/aikmd", "/etc/aikmd", NULL};
 
 DEFINE_CLEANUP(json_tokener *, json_tokener_free);
-
-static void json_putp(json_object **o) {
-        json_object_put(*o);
-}
 
 /* ---- messages ---- */
 
@@ -129,8 +126,7 @@ static int tree_parse(const char *name, const char *text, size_t size, json_obje
                       Error *e) {
         _cleanup_(json_tokener_freep)
         json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
-        _cleanup_(json_putp)
-        json_object *o = NULL;
+        _cleanup_json_ json_object *o = NULL;
         enum json_tokener_error error;
         char what[128];
 
@@ -287,8 +283,7 @@ static int scan_marks(const char *name, const char *text, Scan *s, Error *e) {
 
 /* Changes p step by step; text is scribbled on. */
 static int document_apply(Policy *p, char *text, size_t size, const char *name, Error *e) {
-        _cleanup_(json_putp)
-        json_object *o = NULL;
+        _cleanup_json_ json_object *o = NULL;
         _cleanup_free_
         ConfigMark *marks = NULL;
         const char *nul = memchr(text, '\0', size);
@@ -356,8 +351,7 @@ int config_apply_setting(Policy *p, const char *key, const char *value, Error *e
 }
 
 char *config_to_json(const Policy *p) {
-        _cleanup_(json_putp)
-        json_object *o = config_policy_format(p);
+        _cleanup_json_ json_object *o = config_policy_format(p);
         const char *text;
 
         if (!o)

@@ -5,8 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#include <json-c/json.h>
-
+#include "daemon/json.h"
 #include "util/hash.h"
 
 #define PREFIX_SIZE 17 /* checksum and blank */
@@ -246,11 +245,6 @@ static bool get_string(struct json_object *o, const char *key, char **ret) {
         return true;
 }
 
-static void json_putp(struct json_object **o) {
-        if (*o)
-                json_object_put(*o);
-}
-
 static void tokener_freep(struct json_tokener **t) {
         if (*t)
                 json_tokener_free(*t);
@@ -259,8 +253,7 @@ static void tokener_freep(struct json_tokener **t) {
 static struct json_object *line_parse(const char *line, size_t size) {
         _cleanup_(tokener_freep)
         struct json_tokener *tokener = NULL;
-        _cleanup_(json_putp)
-        struct json_object *o = NULL;
+        _cleanup_json_ struct json_object *o = NULL;
         char hex[PREFIX_SIZE];
 
         if (size <= PREFIX_SIZE || size > LEDGER_LINE_MAX || line[PREFIX_SIZE - 1] != ' ')
@@ -316,8 +309,7 @@ static bool parse_boot(struct json_object *o, LedgerRecord *r) {
 }
 
 int ledger_record_parse(const char *line, size_t size, LedgerRecord *ret) {
-        _cleanup_(json_putp)
-        struct json_object *o = line_parse(line, size);
+        _cleanup_json_ struct json_object *o = line_parse(line, size);
         _cleanup_(ledger_record_done)
         LedgerRecord r = {0};
         char op[16];
