@@ -94,6 +94,10 @@ int events_dispatch(Events *ev) {
         return ring_buffer__consume(ev->ring);
 }
 
+void events_set_wake(Events *ev, enum aikm_event_wake wake) {
+        __atomic_store_n(&ev->skel->data->wake, (uint32_t)wake, __ATOMIC_RELAXED);
+}
+
 uint64_t events_lost(const Events *ev) {
         return __atomic_load_n(&ev->skel->bss->lost, __ATOMIC_RELAXED);
 }

@@ -33,5 +33,11 @@ int events_fd(const Events *ev);
 /* Calls the callback for each waiting event. Returns how many, or -errno. */
 int events_dispatch(Events *ev);
 
+/*
+ * Which events make events_fd() readable at once; AIKM_WAKE_ALL until this is called. The rest is
+ * found by the next events_dispatch(): a wake-up costs more than the event.
+ */
+void events_set_wake(Events *ev, enum aikm_event_wake wake);
+
 /* Events that the full ring buffer refused since the start. Rises: rescan. */
 uint64_t events_lost(const Events *ev);

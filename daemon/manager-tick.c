@@ -88,6 +88,8 @@ static int manager_look_and_act(Manager *m) {
         size_t n_wanted, n;
         int r;
 
+        /* What executed another program since, before its counters are compared. */
+        manager_read_events(m);
         r = collector_read(m->collector, &m->sample);
         if (r < 0)
                 return r;
@@ -103,6 +105,11 @@ static int manager_look_and_act(Manager *m) {
                 return r;
         manager_record(m, decisions, decisions, n);
         manager_carry_out(m, decisions, n);
+        /* Only the children of demoted processes cannot wait for the next tick. */
+        if (m->events)
+                events_set_wake(m->events, ledger_count(m->ledger, /* all= */ false) > 0
+                                                   ? AIKM_WAKE_FORKS
+                                                   : AIKM_WAKE_NONE);
         return 0;
 }
 

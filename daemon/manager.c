@@ -58,10 +58,11 @@ static int manager_on_reload(sd_event_source *source, const struct signalfd_sigi
         return 0;
 }
 
-static int manager_on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        Manager *m = userdata;
+void manager_read_events(Manager *m) {
         int r;
 
+        if (!m->events)
+                return;
         r = events_dispatch(m->events);
         if (r < 0) {
                 journal_log(LOG_WARNING,
@@ -71,9 +72,13 @@ static int manager_on_events(sd_event_source *source, int fd, uint32_t revents, 
                          strerror(-r));
                 m->events_source = sd_event_source_disable_unref(m->events_source);
                 m->events = events_free(m->events);
-                return 0;
+                return;
         }
         manager_check_lost_events(m);
+}
+
+static int manager_on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        manager_read_events(userdata);
         return 0;
 }
 

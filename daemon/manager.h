@@ -83,6 +83,9 @@ void manager_tick_soon(Manager *m);
 int manager_arm_timer(Manager *m);
 /* After events were read: where some were lost, another look follows soon. */
 void manager_check_lost_events(Manager *m);
+
+/* Hands on what waits in the ring buffer. */
+void manager_read_events(Manager *m);
 void manager_on_event(const struct aikm_event *event, void *userdata);
 
 /* Files, command line, settings of the bus to one policy. Returns 0 or -errno with *e set. */

@@ -18,6 +18,22 @@ struct {
 /* Events that found no room. */
 volatile __u64 lost = 0;
 
+/* enum aikm_event_wake, set by the reader. */
+volatile __u32 wake = AIKM_WAKE_ALL;
+
+/* A reader that is behind is not told by default, so what is urgent has to force it. */
+static __always_inline __u64 wakeup_flags(__u32 kind)
+{
+	if (wake == AIKM_WAKE_ALL)
+		return 0;
+	if (wake == AIKM_WAKE_FORKS && kind == AIKM_EVENT_FORK)
+		return BPF_RB_FORCE_WAKEUP;
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >
+			       bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 2
+		       ? BPF_RB_FORCE_WAKEUP
+		       : BPF_RB_NO_WAKEUP;
+}
+
 static __always_inline void tell(__u32 kind, const struct task_struct *t)
 {
 	struct aikm_event *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
@@ -33,7 +49,7 @@ static __always_inline void tell(__u32 kind, const struct task_struct *t)
 	e->at_ns = bpf_ktime_get_boot_ns();
 	e->start_ns = t->group_leader->start_boottime;
 	__builtin_memcpy(e->comm, t->comm, sizeof(e->comm));
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, wakeup_flags(kind));
 }
 
 SEC("tp_btf/sched_process_fork")

@@ -15,6 +15,13 @@ enum aikm_event_kind {
 	AIKM_EVENT_EXIT = 3, /* the last thread of a process ended: pid */
 };
 
+/* Which events wake the reader at once; the others wait for it, or for a ring that is half full. */
+enum aikm_event_wake {
+	AIKM_WAKE_NONE,
+	AIKM_WAKE_FORKS,
+	AIKM_WAKE_ALL,
+};
+
 struct aikm_event {
 	__u32 version;
 	__u32 kind;
