@@ -14,7 +14,8 @@ stop() {
 trap stop EXIT
 
 for _ in $(seq 292); do sleep 1000 & pids+=($!); done
-for _ in $(seq 8); do (while :; do read -r -t 0.2 <> <(:) || :; done) & pids+=($!); done
+mkfifo "$work/never"
+for _ in $(seq 8); do (while :; do read -r -t 0.2 -u 9 || :; done) 9<>"$work/never" & pids+=($!); done
 "$aikmd" --no-bus --mode=enforce --set "scope=tree:$$" --config-dir=/nonexistent --runtime-dir="$work/run" 2>"$work/log" &
 daemon=$!
 sleep 5 # start-up is not the steady state
@@ -24,7 +25,8 @@ read -r after _ <"/proc/$daemon/schedstat"
 kill -0 "$daemon" || { cat "$work/log" >&2; exit 1; }
 rss=$(awk '/^VmRSS/ {print $2}' "/proc/$daemon/status")
 anon=$(awk '/^RssAnon/ {print $2}' "/proc/$daemon/status")
-n=$(ls -d /proc/[0-9]* | wc -l)
+processes=(/proc/[0-9]*)
+n=${#processes[@]}
 awk -v ns=$((after - before)) -v s="$seconds" -v rss="$rss" -v anon="$anon" -v n="$n" 'BEGIN {
     printf "daemon at 1 Hz, %d processes, %d s: %.3f %% of one core (%.2f ms a tick), RSS %.1f MiB, of it private %.1f MiB\n",
            n, s, ns / s / 1e7, ns / s / 1e6, rss / 1024, anon / 1024 }'

@@ -256,7 +256,7 @@ int main(int argc, char **argv) {
         char *before = malloc(SNAPSHOT_SIZE), *after = malloc(SNAPSHOT_SIZE);
         static Column columns[ELEMENTSOF(arms)];
         Bench b = {.runtime = "/tmp/aikmd-effect.XXXXXX"};
-        uint64_t repeats = 5;
+        uint64_t repeats = 7;
         int r;
 
         if (argc < 2 || (argc > 2 && parse_u64(argv[2], 1, REPEATS_MAX, &repeats) < 0) || !before ||
