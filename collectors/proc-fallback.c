@@ -131,7 +131,7 @@ static void add_sums(ThreadSums *sums, const ThreadSums *thread) {
 /* schedstat and status tell of one thread: those of a process with many are read one by one. */
 static void add_other_threads(ProcFallback *f, int dir_fd, pid_t pid, ThreadSums *sums) {
         _cleanup_closedir_ DIR *task = NULL;
-        pid_t tid;
+        pid_t tid = 0;
         int r = -ENOENT;
 
         (void)io_open_dir_at(dir_fd, "task", &task);
@@ -285,7 +285,7 @@ static int read_process(ProcFallback *f, Sample *s, pid_t pid, bool autogroups) 
 
 int proc_fallback_read(ProcFallback *f, Sample *s) {
         bool autogroups = autogroup_enabled(f);
-        pid_t pid;
+        pid_t pid = 0;
         int r;
 
         rewinddir(f->proc);
