@@ -5,8 +5,8 @@
  * The demo's own processes, in a session of their own: a server that answers over a socket, the
  * client that measures it, and hogs that spin. All of them die with the process that started them.
  *
- * The server burns 300 µs of CPU per request; the client leaves exponential gaps of 2 ms on average
- * (open: latency counts) or none (closed: throughput counts).
+ * The server burns 300 µs of CPU per request; requests are due at exponential gaps of 2 ms on
+ * average (open: latency counts) or none (closed: throughput counts).
  */
 
 #include <stddef.h>

@@ -18,6 +18,7 @@
 
 #define SNAPSHOT_SIZE ((size_t)256 * 1024)
 #define WARM_USEC (3 * USEC_PER_SEC)
+#define SETTLE_USEC USEC_PER_SEC /* until requests that queued up before are answered */
 #define CLOSED_USEC (1500 * USEC_PER_MSEC)
 #define TREAT_TIMEOUT_USEC (20 * USEC_PER_SEC)
 #define RESTORE_TIMEOUT_USEC (10 * USEC_PER_SEC)
@@ -134,6 +135,7 @@ static int measure(Demo *d, Phase phase, Error *e) {
 
         progress(d, "measuring %s: %.1f s …", phase_names[phase],
                  (double)(d->time + CLOSED_USEC) / 1e6);
+        usleep((useconds_t)SETTLE_USEC);
         r = demo_load_measure(d->load, d->time, CLOSED_USEC, &d->measure[phase]);
         if (r < 0) {
                 error_set(e, r, "the demo's processes ended before they were measured");

@@ -23,9 +23,10 @@ setup() { # directory, meson options
 run() { # directory, log name, meson test options
     local dir=$1 name=$2
     shift 2
-    rm -f "$dir/meson-logs/$name.json"
+    rm -f "$dir/meson-logs/$name"*.json
     meson test -C "$dir" --no-rebuild --print-errorlogs --logbase "$name" "$@" || status=1
-    logs+=("$name:$dir/meson-logs/$name.json")
+    # meson appends the name of a wrapper to that of the log.
+    logs+=("$name:$(echo "$dir/meson-logs/$name"*.json)")
 }
 
 echo "== Build and all tests"

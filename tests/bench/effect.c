@@ -202,7 +202,7 @@ static void run_arm(Bench *b, const Arm *arm, Column *c) {
 
         r = arm->begin(b);
         if (r >= 0) {
-                usleep(500000);
+                usleep(1000000); /* until requests that queued up before are answered */
                 r = demo_load_measure(b->load, 3 * USEC_PER_SEC, 1500 * USEC_PER_MSEC, &m);
         }
         arm->end(b);

@@ -12,9 +12,10 @@ import sys
 
 
 def reason(test):
-    """The last line that the test printed: by convention why it was skipped."""
+    """The line that says why it was skipped, else the last one that the test printed."""
     lines = [l.strip() for l in (test.get('stdout', '') + '\n' + test.get('stderr', '')).splitlines() if l.strip()]
-    return lines[-1] if lines else 'no reason printed'
+    said = [l for l in lines if l.lower().startswith('skip')]
+    return said[-1] if said else lines[-1] if lines else 'no reason printed'
 
 
 def main():
