@@ -21,7 +21,7 @@
 
 static const char *const state_names[_LEDGER_STATE_COUNT] = {
         [LEDGER_ACTIVE] = "active", [LEDGER_RESTORED] = "restored", [LEDGER_FOREIGN] = "foreign",
-        [LEDGER_GONE] = "gone",     [LEDGER_UNDONE] = "undone",
+        [LEDGER_GONE] = "gone",     [LEDGER_UNDONE] = "undone",     [LEDGER_KEPT] = "kept",
 };
 
 const char *ledger_state_to_string(LedgerState s) {

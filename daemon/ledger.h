@@ -25,6 +25,7 @@ typedef enum LedgerState {
         LEDGER_FOREIGN,  /* somebody else changed it since; left alone */
         LEDGER_GONE,     /* the process or file is no more */
         LEDGER_UNDONE,   /* the change itself failed; nothing to put back */
+        LEDGER_KEPT,     /* of a kind that cannot be put back: stays until the process ends */
         _LEDGER_STATE_COUNT,
 } LedgerState;
 

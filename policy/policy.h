@@ -30,10 +30,16 @@ typedef enum TreatmentField {
         TREAT_AUTOGROUP = 1 << 5,
         TREAT_CPU_WEIGHT = 1 << 6,
         TREAT_IO_WEIGHT = 1 << 7,
+        TREAT_UNIT_CPU_WEIGHT = 1 << 8,
+        TREAT_UNIT_IO_WEIGHT = 1 << 9,
+        TREAT_SCOPE = 1 << 10,
+        /* Of a systemd unit, whoever is in it. */
+        TREAT_UNIT = TREAT_UNIT_CPU_WEIGHT | TREAT_UNIT_IO_WEIGHT,
         /* Take effect within the group that the process is in … */
         TREAT_WITHIN_GROUP = TREAT_NICE | TREAT_SCHED | TREAT_SLICE,
         /* … and between groups. */
-        TREAT_ACROSS_GROUPS = TREAT_AUTOGROUP | TREAT_CPU_WEIGHT,
+        TREAT_ACROSS_GROUPS = TREAT_AUTOGROUP | TREAT_CPU_WEIGHT | TREAT_UNIT_CPU_WEIGHT |
+                              TREAT_SCOPE,
 } TreatmentField;
 
 typedef struct Treatment {
@@ -44,10 +50,13 @@ typedef struct Treatment {
         uint8_t ioprio_level;  /* 0..7 */
         int8_t autogroup_nice; /* 0..19 */
         uint8_t pad[3];
-        uint32_t slice_usec; /* 100..100000 */
-        uint32_t cpu_weight; /* v2 scale 1..10000, 100 is the default; 0: cpu.idle */
-        uint32_t io_weight;  /* v2 scale 1..10000 */
-        uint64_t cpus;       /* bit per CPU 0..63 */
+        uint32_t slice_usec;      /* 100..100000 */
+        uint32_t cpu_weight;      /* v2 scale 1..10000, 100 is the default; 0: cpu.idle */
+        uint32_t io_weight;       /* v2 scale 1..10000 */
+        uint32_t unit_cpu_weight; /* of its systemd unit, as cpu_weight */
+        uint32_t unit_io_weight;  /* 1..10000 */
+        uint32_t pad2;
+        uint64_t cpus; /* bit per CPU 0..63 */
 } Treatment;
 
 typedef enum ScopeKind {

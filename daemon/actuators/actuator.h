@@ -14,7 +14,14 @@
 
 #define ACTUATOR_VALUE_MAX 512
 
-typedef enum ActuatorLevel { ACTUATOR_THREAD, ACTUATOR_PROCESS, ACTUATOR_MACHINE } ActuatorLevel;
+typedef struct Units Units;
+
+typedef enum ActuatorLevel {
+        ACTUATOR_THREAD,
+        ACTUATOR_PROCESS,
+        ACTUATOR_UNIT,   /* a unit of systemd, by its cgroup in target.path */
+        ACTUATOR_MACHINE /* a file, in target.path */
+} ActuatorLevel;
 
 typedef struct ActuatorContext {
         int root_fd;             /* proc/ and sys/ below it */
@@ -22,12 +29,14 @@ typedef struct ActuatorContext {
                                     0: not reported */
         const char *cgroup_name; /* our own subtree, "aikmd"; tests use another */
         void *cgroup;            /* state of the cgroup actuator, from malloc(3) */
+        Units *units;            /* the service managers, owned by the executor */
 } ActuatorContext;
 
 typedef struct ActuatorTarget {
         pid_t pid;
         pid_t tid;        /* ACTUATOR_THREAD */
-        const char *path; /* ACTUATOR_MACHINE */
+        const char *path; /* ACTUATOR_MACHINE: below the root; ACTUATOR_UNIT: cgroup,
+                             "/system.slice/a.service" */
 } ActuatorTarget;
 
 typedef struct Actuator {
@@ -53,6 +62,11 @@ typedef struct Actuator {
          * the object named in value is reached, 0 where there is none. NULL: values are not shared.
          */
         pid_t (*stand_in)(ActuatorContext *c, const char *value);
+        /* Somebody else has set another value since we wrote this one: remove what ours left on
+         * disk. May be NULL. */
+        void (*disown)(ActuatorContext *c, const ActuatorTarget *t, const char *value);
+        /* What it does lasts until the process ends and cannot be put back: the ledger says so. */
+        bool for_good;
 } Actuator;
 
 extern const Actuator actuator_sched; /* policy, nice, slice (ns) of each thread: "other nice=0
@@ -64,7 +78,13 @@ extern const Actuator actuator_affinity; /* CPUs of each thread: "0-1" */
 extern const Actuator actuator_cgroup; /* membership in a group of ours with cpu and io weight: the
                                           path in cpu's hierarchy, and where the weight for I/O is
                                           in one of its own the path there: "/path // /path" */
-extern const Actuator actuator_knob;   /* a file of the tunable table */
+extern const Actuator actuator_unit_cpu; /* CPUWeight of a systemd unit, for the time being: "100",
+                                            "idle", "unset"; with " set-property" behind it where a
+                                            runtime drop-in holds it */
+extern const Actuator actuator_unit_io;  /* IOWeight of one, likewise */
+extern const Actuator actuator_scope; /* the process in a transient scope in aikm.slice, for good:
+                                         its cgroup */
+extern const Actuator actuator_knob;  /* a file of the tunable table */
 
 /* All of them, NULL at the end. */
 extern const Actuator *const actuator_all[];
