@@ -3,11 +3,22 @@
 
 #include <errno.h>
 
+#include "cli/remote.h"
 #include "util/error.h"
 
-enum { GLOBAL_JSON, GLOBAL_NO_COLOR, GLOBAL_NO_LEGEND, GLOBAL_HELP, GLOBAL_VERSION };
+enum {
+        GLOBAL_HOST,
+        GLOBAL_MACHINE,
+        GLOBAL_JSON,
+        GLOBAL_NO_COLOR,
+        GLOBAL_NO_LEGEND,
+        GLOBAL_HELP,
+        GLOBAL_VERSION
+};
 
 const Option args_global_options[] = {
+        [GLOBAL_HOST] = {'H', "host", "[USER@]HOST", "ask the aikmd of another machine, by ssh"},
+        [GLOBAL_MACHINE] = {'M', "machine", "CONTAINER", "ask the aikmd of a local container"},
         [GLOBAL_JSON] = {'j', "json", NULL, "print one JSON document instead of text"},
         [GLOBAL_NO_COLOR] = {0, "no-color", NULL, "no colours, even on a terminal"},
         [GLOBAL_NO_LEGEND] = {0, "no-legend", NULL, "no headers and no closing lines"},
@@ -90,8 +101,22 @@ static int unknown_option(const Verb *v, const char *word, Error *e) {
                          v->name[0] ? " " : "");
 }
 
-static int global_set(Context *c, int i) {
+static int global_set(Context *c, int i, const char *value, Error *e) {
+        int r;
+
         switch (i) {
+        case GLOBAL_HOST:
+                r = remote_check_host(value, e);
+                if (r < 0)
+                        return r;
+                c->host = value;
+                break;
+        case GLOBAL_MACHINE:
+                r = remote_check_machine(value, e);
+                if (r < 0)
+                        return r;
+                c->machine = value;
+                break;
         case GLOBAL_JSON:
                 c->json = true;
                 break;
@@ -117,30 +142,28 @@ static int option_take(Context *c, const Verb *v, Args *args, const char *shown,
                        int argc, char **argv, int *next, Error *e) {
         int i = option_find(v->options, letter, name, name_size);
         const Option *o;
+        bool global = i < 0;
 
         *ret_used = false;
-        if (i < 0) {
+        if (global) {
                 i = option_find(args_global_options, letter, name, name_size);
                 if (i < 0)
                         return unknown_option(v, shown, e);
-                if (value && !letter)
-                        return error_set(e, -EINVAL, "option --%s takes no argument",
-                                         args_global_options[i].name);
-                return global_set(c, i);
-        }
-        o = v->options + i;
+                o = args_global_options + i;
+        } else
+                o = v->options + i;
         if (!o->arg) {
                 if (value && !letter)
                         return error_set(e, -EINVAL, "option --%s takes no argument", o->name);
-                args->value[i] = "";
-                return ARGS_GO;
-        }
-        if (!value) {
+                value = "";
+        } else if (!value) {
                 if (*next >= argc)
                         return error_set(e, -EINVAL, "option --%s needs %s", o->name, o->arg);
                 value = argv[(*next)++];
         } else
                 *ret_used = true;
+        if (global)
+                return global_set(c, i, value, e);
         args->value[i] = value;
         return ARGS_GO;
 }
@@ -225,11 +248,34 @@ void args_print_help(const Verb *v, FILE *f) {
                 fprintf(f, "\n%s\n", v->details);
 }
 
+/* What --host and --machine do not go with. */
+static int check_remote(const Context *c, const Verb *v, Error *e) {
+        const char *option = remote_option(c), *address = secure_getenv("AIKM_BUS_ADDRESS");
+
+        if (!option)
+                return ARGS_GO;
+        if (c->host && c->machine)
+                return error_set(e, -EINVAL,
+                                 "--host and --machine exclude each other; --host HOST/CONTAINER "
+                                 "is a container of that host");
+        if (v->local)
+                return error_set(e, -EINVAL, "%s works on this machine alone: it takes no %s",
+                                 v->name, option);
+        if (address && address[0])
+                return error_set(e, -EINVAL,
+                                 "AIKM_BUS_ADDRESS is set (%s) and names another bus than %s %s: "
+                                 "unset it",
+                                 address, option, remote_name(c));
+        return ARGS_GO;
+}
+
 bool args_begin(Context *c, const Verb *v, int argc, char **argv, Args *ret, int *ret_status) {
         Error e = ERROR_INIT;
         int r;
 
         r = args_parse(c, v, /* stop_early= */ false, argc, argv, ret, &e);
+        if (r == ARGS_GO)
+                r = check_remote(c, v, &e);
         switch (r) {
         case ARGS_GO:
                 return true;

@@ -25,6 +25,7 @@ typedef struct Verb {
         size_t min_args, max_args;
         int (*run)(Context *c, int argc, char **argv); /* argv[0] is the verb; an exit status */
         const char *details; /* printed at the end of its help; may be NULL */
+        bool local;          /* acts on this machine itself: refuses --host and --machine */
 } Verb;
 
 typedef struct Args {
@@ -34,7 +35,7 @@ typedef struct Args {
         size_t n_positional;
 } Args;
 
-/* --json, --no-color, --no-legend, --help, --version */
+/* --host, --machine, --json, --no-color … */
 extern const Option args_global_options[];
 
 typedef enum ArgsOutcome {

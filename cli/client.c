@@ -5,21 +5,27 @@
 #include <stdarg.h>
 #include <systemd/sd-bus.h>
 
+#include "cli/remote.h"
 #include "util/time.h"
 
 #define CALL_TIMEOUT (25 * USEC_PER_SEC)
 #define QUIET_FOR (1 * USEC_PER_SEC) /* so long a wait needs no word */
 
-const char *client_where(void) {
-        const char *address = secure_getenv("AIKM_BUS_ADDRESS");
+const char *client_where(const Context *c) {
+        const char *address = secure_getenv("AIKM_BUS_ADDRESS"), *name = remote_name(c);
 
+        if (name)
+                return name;
         return address && address[0] ? address : "the system bus";
 }
 
-static int not_running(Error *e, const char *why) {
+static int not_running(const Context *c, Error *e, const char *why) {
+        const char *option = remote_option(c);
+
         error_set(e, -ENOTCONN,
-                  "aikmd is not running on %s (%s): start it with systemctl start aikmd",
-                  client_where(), why);
+                  "aikmd is not running on %s (%s): start it with systemctl %s%s%s%sstart aikmd",
+                  client_where(c), why, option ?: "", option ? " " : "",
+                  option ? remote_name(c) : "", option ? " " : "");
         return CLI_NOT_RUNNING;
 }
 
@@ -29,6 +35,8 @@ int client_open(Context *c, Error *e) {
 
         if (c->bus)
                 return CLI_OK;
+        if (remote_option(c))
+                return remote_open(c, e);
         if (address && address[0]) {
                 _cleanup_(sd_bus_unrefp)
                 sd_bus *bus = NULL;
@@ -48,11 +56,18 @@ int client_open(Context *c, Error *e) {
                         c->bus = TAKE_PTR(bus);
         } else
                 r = sd_bus_open_system(&c->bus);
-        return r < 0 ? not_running(e, strerror(-r)) : CLI_OK;
+        return r < 0 ? not_running(c, e, strerror(-r)) : CLI_OK;
+}
+
+static bool is_lost(const sd_bus_error *error, int r) {
+        if (error->name)
+                return sd_bus_error_has_name(error, SD_BUS_ERROR_DISCONNECTED);
+        return r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE ||
+               r == -ENOENT || r == -EPERM || r == -ESHUTDOWN;
 }
 
 /* Bus errors in words. */
-static int explain_error(const sd_bus_error *error, int r, Error *e) {
+static int explain_error(const Context *c, const sd_bus_error *error, int r, Error *e) {
         static const char *const absent[] = {
                 SD_BUS_ERROR_SERVICE_UNKNOWN,
                 SD_BUS_ERROR_NAME_HAS_NO_OWNER,
@@ -61,16 +76,20 @@ static int explain_error(const sd_bus_error *error, int r, Error *e) {
         };
         const char *text = error->message ? error->message : strerror(r < 0 ? -r : EIO);
 
+        /* Behind a bridge it is the way that is gone, whatever the daemon does. */
+        if (is_lost(error, r) && remote_option(c)) {
+                error_set(e, r, "the connection to %s was lost: %s", client_where(c), text);
+                return CLI_FAILURE;
+        }
         for (size_t i = 0; i < ELEMENTSOF(absent); i++)
                 if (sd_bus_error_has_name(error, absent[i]))
-                        return not_running(e, "nobody owns the name " AIKM_BUS_NAME);
+                        return not_running(c, e, "nobody owns the name " AIKM_BUS_NAME);
         if (error->name && (strncmp(error->name, "org.freedesktop.DBus.Error.Spawn.", 33) == 0 ||
                             strncmp(error->name, "org.freedesktop.systemd1.", 25) == 0))
-                return not_running(e, text);
+                return not_running(c, e, text);
         /* Without an answer's name it is the connection itself that failed. */
-        if (!error->name && (r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET ||
-                             r == -EPIPE || r == -ENOENT || r == -EPERM || r == -ESHUTDOWN))
-                return not_running(e, strerror(-r));
+        if (is_lost(error, r))
+                return not_running(c, e, strerror(-r));
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
                 error_set(e, r, "refused: %s (only root may change anything)", text);
         else if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
@@ -144,7 +163,7 @@ int client_begin(Context *c, sd_bus_message **ret, Error *e, const char *interfa
                 return r;
         r = sd_bus_message_new_method_call(c->bus, ret, AIKM_BUS_NAME, AIKM_BUS_PATH, interface,
                                            method);
-        return r < 0 ? explain_error(&SD_BUS_ERROR_NULL, r, e) : CLI_OK;
+        return r < 0 ? explain_error(c, &SD_BUS_ERROR_NULL, r, e) : CLI_OK;
 }
 
 int client_send(Context *c, sd_bus_message *m, sd_bus_message **ret, Error *e) {
@@ -156,7 +175,7 @@ int client_send(Context *c, sd_bus_message *m, sd_bus_message **ret, Error *e) {
         r = c->progress ? call_with_progress(c, m, &error, &reply)
                         : sd_bus_call(c->bus, m, CALL_TIMEOUT, &error, &reply);
         if (r < 0)
-                return explain_error(&error, r, e);
+                return explain_error(c, &error, r, e);
         if (ret)
                 *ret = TAKE_PTR(reply);
         return CLI_OK;
@@ -176,7 +195,7 @@ int client_call(Context *c, sd_bus_message **ret, Error *e, const char *interfac
                 r = sd_bus_message_appendv(m, types, ap);
                 va_end(ap);
                 if (r < 0)
-                        return explain_error(&SD_BUS_ERROR_NULL, r, e);
+                        return explain_error(c, &SD_BUS_ERROR_NULL, r, e);
         }
         return client_send(c, m, ret, e);
 }

@@ -19,11 +19,12 @@
 #define AIKM_BUS_POLICY "org.aikm1.Policy"
 #define AIKM_BUS_LEDGER "org.aikm1.Ledger"
 
-/* Connects to $AIKM_BUS_ADDRESS, or to the system bus; nothing where it is connected. */
+/* Connects to $AIKM_BUS_ADDRESS, to --host or --machine, or to the system bus; nothing where it is
+ * connected. */
 int client_open(Context *c, Error *e);
 
-/* The bus's address, for messages. */
-const char *client_where(void);
+/* Whose bus it is, for messages: a host, a machine, an address, "the system bus". */
+const char *client_where(const Context *c);
 
 /* Calls a method; types and what follows: its arguments, as sd_bus_message_append(). ret may be
  * NULL. Where c->progress is set and the answer takes long, says so on stderr. */

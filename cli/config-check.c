@@ -171,6 +171,7 @@ const Verb verb_spec_config = {
         .min_args = 1,
         .max_args = SIZE_MAX,
         .run = run,
+        .local = true,
         .details = "Without a file: all that the daemon would read. The status is 0 where all of "
                    "it is valid.",
 };

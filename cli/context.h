@@ -18,7 +18,8 @@ enum { CLI_OK = 0, CLI_FAILURE = 1, CLI_USAGE = 2, CLI_NOT_RUNNING = 3 };
 typedef struct sd_bus sd_bus;
 
 typedef struct Context {
-        sd_bus *bus; /* NULL: not opened yet; use client_open() */
+        sd_bus *bus;                /* NULL: not opened yet; use client_open() */
+        const char *host, *machine; /* --host, --machine; NULL: not given */
         bool json;
         bool color;       /* stdout is a terminal that wants colours */
         bool color_never; /* --no-color or NO_COLOR */

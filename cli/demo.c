@@ -368,6 +368,7 @@ const Verb verb_spec_demo = {
         .summary = "Shows the effect on processes of its own: untreated, under aikmd, rolled back.",
         .options = options,
         .run = run,
+        .local = true,
         .details =
                 "Starts a server, its client and CPU hogs in a session of their own, measures "
                 "them\n"

@@ -8,6 +8,7 @@
 #include "cli/format.h"
 #include "cli/ledger.h"
 #include "cli/process.h"
+#include "cli/remote.h"
 #include "cli/report.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
@@ -180,7 +181,8 @@ static void print_details(const Context *c, const json_object *x, FILE *f) {
         }
         if (json_u64(x, "uid", &uid))
                 report_field(c, f, "User", STYLE_NONE, "%s",
-                             process_user((uint32_t)uid, user, sizeof(user)) ?: "?");
+                             process_user((uint32_t)uid, remote_is_foreign(c), user, sizeof(user))
+                                     ?: "?");
         if (json_u64(x, "ppid", &ppid))
                 report_field(c, f, "Parent", STYLE_NONE, "%" PRIu64, ppid);
         if (json_u64(x, "threads", &threads) && json_i64(x, "nice", &nice))

@@ -146,13 +146,13 @@ void process_list_sort(ProcessList *l, ProcessKey key, bool reverse) {
         qsort_r(l->processes, l->n, sizeof(Process), compare, &o);
 }
 
-const char *process_user(uint32_t uid, char *buffer, size_t size) {
+const char *process_user(uint32_t uid, bool numeric, char *buffer, size_t size) {
         struct passwd pw, *found = NULL;
         char strings[4096];
 
         if (uid == UINT32_MAX)
                 return NULL;
-        if (getpwuid_r(uid, &pw, strings, sizeof(strings), &found) == 0 && found)
+        if (!numeric && getpwuid_r(uid, &pw, strings, sizeof(strings), &found) == 0 && found)
                 snprintf(buffer, size, "%s", pw.pw_name);
         else
                 snprintf(buffer, size, "%" PRIu32, uid);
@@ -212,7 +212,7 @@ static void add_process(Table *t, const Process *p, const char *user) {
         table_add(t, p->comm, STYLE_NONE);
 }
 
-Table *process_list_table(const ProcessList *l, size_t n, bool utf8) {
+Table *process_list_table(const ProcessList *l, size_t n, bool numeric, bool utf8) {
         Table *t = table_new(process_columns, utf8);
         uint32_t last_uid = UINT32_MAX;
         const char *user = NULL;
@@ -225,7 +225,7 @@ Table *process_list_table(const ProcessList *l, size_t n, bool utf8) {
 
                 /* Most neighbours belong to one user: spare the look-ups. */
                 if (i == 0 || p->uid != last_uid)
-                        user = process_user(p->uid, buffer, sizeof(buffer));
+                        user = process_user(p->uid, numeric, buffer, sizeof(buffer));
                 last_uid = p->uid;
                 add_process(t, p, user);
         }

@@ -57,8 +57,10 @@ void process_list_done(ProcessList *l);
 /* Busiest first (names, classes and pids: ascending); reverse turns it round; equals by pid. */
 void process_list_sort(ProcessList *l, ProcessKey key, bool reverse);
 
-/* A table of the first n processes (0: all). NULL: out of memory. */
-Table *process_list_table(const ProcessList *l, size_t n, bool utf8);
+/* A table of the first n processes (0: all). numeric: as for process_user(). NULL: out of memory.
+ */
+Table *process_list_table(const ProcessList *l, size_t n, bool numeric, bool utf8);
 
-/* The name of a user, or the number; shared buffer of the caller. */
-const char *process_user(uint32_t uid, char *buffer, size_t size);
+/* The name of a user, or the number, which numeric asks for: the users of another system are not
+ * ours. The string is in the caller's buffer; NULL: unknown. */
+const char *process_user(uint32_t uid, bool numeric, char *buffer, size_t size);

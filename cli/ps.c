@@ -3,6 +3,7 @@
 
 #include "cli/client.h"
 #include "cli/process.h"
+#include "cli/remote.h"
 #include "cli/verbs.h"
 #include "util/io.h"
 
@@ -114,7 +115,7 @@ static int run(Context *c, int argc, char **argv) {
         process_list_sort(&l, key, args.value[OPTION_REVERSE]);
         if (c->json)
                 return print_json(&l, n);
-        t = process_list_table(&l, n, c->utf8);
+        t = process_list_table(&l, n, remote_is_foreign(c), c->utf8);
         if (!t || table_print(t, c, stdout) < 0)
                 return fail("out of memory");
         if (c->legend && l.n_hidden > 0)

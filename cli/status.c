@@ -5,6 +5,7 @@
 
 #include "cli/client.h"
 #include "cli/format.h"
+#include "cli/remote.h"
 #include "cli/report.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -81,8 +82,9 @@ static void print_state(const Context *c, const json_object *s, FILE *f) {
         char number[FORMAT_MAX], scope[1024];
         uint64_t uptime, trial = 0;
 
-        report_paragraph(c, f, STYLE_BOLD, "aikmd %s, running%s%s", json_str(s, "version") ?: "?",
-                         json_u64(s, "uptime_usec", &uptime) ? " for " : "",
+        report_paragraph(c, f, STYLE_BOLD, "aikmd %s%s%s, running%s%s",
+                         json_str(s, "version") ?: "?", remote_name(c) ? " on " : "",
+                         remote_name(c) ?: "", json_u64(s, "uptime_usec", &uptime) ? " for " : "",
                          json_u64(s, "uptime_usec", &uptime) ? format_duration(number, uptime)
                                                              : "");
         report_field(c, f, "Mode", streq(mode, "enforce") ? STYLE_WARN : STYLE_GOOD, "%s: %s", mode,

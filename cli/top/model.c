@@ -86,9 +86,11 @@ static void write_counts(const TopModel *m, char *text, size_t size) {
         (void)json_u64(m->status, "treated", &treated);
         (void)json_u64(m->status, "uptime_usec", &uptime);
         snprintf(text, size,
-                 "aikmd %s  mode %s  %" PRIu64 " processes, %" PRIu64 " treated, %zu asleep  up %s",
-                 json_str(m->status, "version") ?: "?", json_str(m->status, "mode") ?: "?",
-                 processes, treated, m->list.n_hidden, format_duration(number, uptime));
+                 "aikmd %s%s%.255s  mode %s  %" PRIu64 " processes, %" PRIu64
+                 " treated, %zu asleep  up %s",
+                 json_str(m->status, "version") ?: "?", m->where ? " on " : "", m->where ?: "",
+                 json_str(m->status, "mode") ?: "?", processes, treated, m->list.n_hidden,
+                 format_duration(number, uptime));
 }
 
 void top_model_header(const TopModel *m, int line, bool utf8, char *buffer, size_t size) {

@@ -11,6 +11,7 @@
 typedef struct TopModel {
         json_object *status, *rows; /* owned; NULL: nothing fetched yet */
         ProcessList list;           /* of rows, filtered and sorted */
+        const char *where;          /* host or machine, borrowed; NULL: this one */
         ProcessKey key;
         bool reverse, treated, all;
         char filter[64];

@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "cli/explain.h"
+#include "cli/remote.h"
 #include "cli/text.h"
 #include "cli/top/top.h"
 
@@ -113,7 +114,7 @@ static size_t list_height(void) {
 
 static void draw_list(Screen *s) {
         _cleanup_(table_freep)
-        Table *t = process_list_table(&s->m->list, 0, s->c->utf8);
+        Table *t = process_list_table(&s->m->list, 0, remote_is_foreign(s->c), s->c->utf8);
         _cleanup_free_
         char *header = NULL;
         size_t height = list_height();

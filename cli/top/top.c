@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <systemd/sd-bus.h>
 
+#include "cli/remote.h"
 #include "cli/verbs.h"
 #include "util/io.h"
 
@@ -50,7 +51,7 @@ int top_fetch(Context *c, TopModel *m, Error *e) {
 
 static int print_screen(const Context *c, const TopModel *m) {
         _cleanup_(table_freep)
-        Table *t = process_list_table(&m->list, 0, c->utf8);
+        Table *t = process_list_table(&m->list, 0, remote_is_foreign(c), c->utf8);
 
         if (c->legend) {
                 for (int i = 0; i < TOP_HEADER_LINES; i++) {
@@ -188,6 +189,7 @@ static int run(Context *c, int argc, char **argv) {
                 fail("%s", e.text);
                 return CLI_USAGE;
         }
+        m.where = remote_name(c);
         if (args.value[OPTION_BATCH])
                 return run_text(c, &m, n, delay);
         if (args.value[OPTION_ONCE])

@@ -79,8 +79,8 @@ static void test_table(void **state) {
         Table *all = NULL, *two = NULL;
 
         assert_int_equal(process_list_init(&l, rows, &(ProcessFilter){.dormant = true}), 0);
-        all = process_list_table(&l, 0, true);
-        two = process_list_table(&l, 2, true);
+        all = process_list_table(&l, 0, /* numeric= */ false, true);
+        two = process_list_table(&l, 2, /* numeric= */ true, true);
         assert_non_null(all);
         assert_non_null(two);
         assert_int_equal(table_rows(all), 5);
