@@ -108,6 +108,10 @@ static int restore(const Options *o) {
         Error e = ERROR_INIT;
         int r;
 
+        if (o->restore_not_needed) {
+                puts("The service ended with success: nothing to put back.");
+                return EXIT_SUCCESS;
+        }
         if (access(o->runtime_dir, F_OK) < 0) {
                 puts("Nothing to put back.");
                 return EXIT_SUCCESS;

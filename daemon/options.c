@@ -34,7 +34,7 @@ static const struct option long_options[] = {
         {"collector", required_argument, NULL, OPT_COLLECTOR},
         {"record", required_argument, NULL, OPT_RECORD},
         {"replay", required_argument, NULL, OPT_REPLAY},
-        {"restore", no_argument, NULL, OPT_RESTORE},
+        {"restore", optional_argument, NULL, OPT_RESTORE},
         {"cgroup-name", required_argument, NULL, OPT_CGROUP_NAME},
         {"set", required_argument, NULL, OPT_SET},
         {"check-config", no_argument, NULL, OPT_CHECK_CONFIG},
@@ -61,7 +61,10 @@ void options_print_help(FILE *f) {
               "      --record=FILE        write everything that decides, and the decisions, to "
               "FILE\n"
               "      --replay=FILE        decide a recording again and compare; 1 if any differs\n"
-              "      --restore            put back what an earlier run left changed, and exit\n"
+              "      --restore[=after-failure]\n"
+              "                           put back what an earlier run left changed, and exit; "
+              "only\n"
+              "                           where $SERVICE_RESULT says that the service failed\n"
               "      --check-config [FILE…]\n"
               "                           read the configuration, or these files alone, name what\n"
               "                           is wrong, and exit\n"
@@ -80,6 +83,20 @@ static int set_task(Options *o, Task task, Error *e) {
                                  "only one of --replay, --restore and --check-config is possible");
         o->task = task;
         return 0;
+}
+
+/* A service manager tells the commands that follow a service how it ended. */
+static int set_restore(Options *o, const char *when, Error *e) {
+        const char *result = getenv("SERVICE_RESULT");
+
+        if (when && !streq(when, "after-failure"))
+                return error_set(e, -EINVAL, "--restore=%s: not after-failure", when);
+        if (when && (!result || !result[0]))
+                return error_set(e, -EINVAL,
+                                 "--restore=after-failure: SERVICE_RESULT is not set; it is for "
+                                 "ExecStopPost=");
+        o->restore_not_needed = when && streq(result, "success");
+        return set_task(o, TASK_RESTORE, e);
 }
 
 static int set_runtime_dir(Options *o, const char *path, Error *e) {
@@ -158,7 +175,7 @@ static int parse_one(Options *o, int c, const char *arg, Error *e) {
         case OPT_REPLAY:
                 return set_recording(o, TASK_REPLAY, arg, e);
         case OPT_RESTORE:
-                return set_task(o, TASK_RESTORE, e);
+                return set_restore(o, arg, e);
         case OPT_CGROUP_NAME:
                 return set_cgroup_name(o, arg, e);
         case OPT_SET:

@@ -29,6 +29,7 @@ typedef struct Options {
         const char *bus_address; /* NULL: the system bus */
         CollectorChoice collector;
         bool no_bus;
+        bool restore_not_needed; /* --restore=after-failure, and there was none */
 } Options;
 
 #define OPTIONS_INIT ((Options){.settings = SETTINGS_INIT})

@@ -5,7 +5,7 @@ set -euo pipefail
 aikmd=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-unset AIKM_BUS_ADDRESS RUNTIME_DIRECTORY
+unset AIKM_BUS_ADDRESS RUNTIME_DIRECTORY SERVICE_RESULT
 n=0
 expect() { # status, text in the output, arguments
     local want=$1 text=$2 status=0
@@ -39,6 +39,8 @@ expect 2 'is not KEY=VALUE' --set mode
 expect 2 'no.such.key' --set no.such.key=1
 expect 2 'thresholds.confidence' --set thresholds.confidence=nan
 expect 2 'only one of' --restore --check-config
+expect 2 'not after-failure' --restore=always
+expect 2 'SERVICE_RESULT is not set' --restore=after-failure
 expect 2 'only one of' "--record=$work/a" "--replay=$work/b"
 # Configuration
 mkdir "$work/conf"
@@ -60,6 +62,9 @@ mkdir "$work/empty" "$work/rubbish"
 expect 0 'Nothing to put back.' --restore "--runtime-dir=$work/empty"
 head -c 10000 /dev/urandom >"$work/rubbish/ledger"
 expect 0 'Nothing to put back.' --restore "--runtime-dir=$work/rubbish"
+SERVICE_RESULT=success expect 0 'The service ended with success' --restore=after-failure "--runtime-dir=$work/empty"
+SERVICE_RESULT=success expect 0 'Nothing to put back.' --restore "--runtime-dir=$work/empty"
+SERVICE_RESULT=oom-kill expect 0 'Nothing to put back.' --restore=after-failure "--runtime-dir=$work/empty"
 echo file >"$work/file"
 expect 1 'runtime directory' "${quiet[@]:0:3}" "--runtime-dir=$work/file/run"
 # A model that is not there is a reason, not a failure: it runs on the rules until it is told to stop.
