@@ -8,7 +8,7 @@ list() { # patterns
     if git rev-parse --git-dir >/dev/null 2>&1; then
         git ls-files -- "$@"
     else
-        for pattern in "$@"; do find . -path ./build\* -prune -o -name "$pattern" -printf '%P\n'; done
+        for pattern in "$@"; do find . \( -path ./build\* -o -path ./obj-\* \) -prune -o -name "$pattern" -printf '%P\n'; done
     fi
 }
 case $2 in
