@@ -4,114 +4,162 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
 
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
+#include "daemon/journal-sink.h"
+#include "daemon/ratelimit.h"
 
-#define FIELDS_MAX 18
-#define FIELD_SIZE 640
+#define TEXT_MAX 632
+#define INTERVAL (60 * USEC_PER_SEC)
+#define OTHERS_BURST 10 /* of each format without an entry below */
 
-static bool to_journal;
-static bool to_stderr = true;
+/* One kind of message. Those of the table have an id, those found as they come a format. */
+typedef struct Kind {
+        const void *key;  /* the id or the format; compared as a pointer where it is a format */
+        const char *name; /* AIKM_KIND; NULL: found as it came */
+        RateLimit limit;
+        char last[120]; /* the last message that was suppressed, cut */
+} Kind;
 
-/* Whether stderr is already a stream of the journal: JOURNAL_STREAM holds its device and inode. */
-static bool stderr_is_journal(void) {
-        const char *text = getenv("JOURNAL_STREAM");
-        char own[64];
-        struct stat st;
+#define ALWAYS(id, name) \
+        { id, name, {.interval = INTERVAL}, "" }
+#define LIMITED(id, name, n) \
+        { id, name, {.interval = INTERVAL, .burst = n}, "" }
 
-        if (!text || fstat(STDERR_FILENO, &st) < 0)
-                return false;
-        snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
-        return streq(text, own);
+static Kind table[] = {
+        ALWAYS(MESSAGE_STARTED, "started"),
+        ALWAYS(MESSAGE_STOPPED, "stopped"),
+        ALWAYS(MESSAGE_CONFIG_REFUSED, "config-refused"),
+        ALWAYS(MESSAGE_MODEL_REFUSED, "model-refused"),
+        ALWAYS(MESSAGE_RESTORED_AFTER_CRASH, "restored-after-crash"),
+        ALWAYS(MESSAGE_SUPPRESSED, "suppressed"),
+        LIMITED(MESSAGE_DEMOTED, "demoted", 30),
+        LIMITED(MESSAGE_PUT_BACK, "put-back", 30),
+        LIMITED(MESSAGE_HANDS_OFF, "hands-off", 20),
+        LIMITED(MESSAGE_KNOB_CHANGED, "knob-changed", 20),
+        LIMITED(MESSAGE_KNOB_PUT_BACK, "knob-put-back", 20),
+        LIMITED(MESSAGE_KNOB_HANDS_OFF, "knob-hands-off", 20),
+        LIMITED(MESSAGE_UNIT_DEMOTED, "unit-demoted", 20),
+        LIMITED(MESSAGE_UNIT_PUT_BACK, "unit-put-back", 20),
+        LIMITED(MESSAGE_UNIT_HANDS_OFF, "unit-hands-off", 20),
+        LIMITED(MESSAGE_CHANGE_FAILED, "change-failed", 10),
+        LIMITED(MESSAGE_EVENTS_LOST, "events-lost", 5),
+        LIMITED(MESSAGE_COLLECTOR_FALLBACK, "collector-fallback", 5),
+        LIMITED(MESSAGE_TRIAL_BEGUN, "trial-begun", 10),
+        LIMITED(MESSAGE_TRIAL_ENDED, "trial-ended", 10),
+};
+
+/* The rest, by format; where they do not suffice the one that began first is given up. */
+static Kind others[32];
+
+void journal_init_at(const char *socket) {
+        memset(others, 0, sizeof(others));
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                table[i].limit.n_passed = table[i].limit.n_suppressed = 0;
+                table[i].last[0] = '\0';
+        }
+        journal_sink_init(socket);
 }
 
 void journal_init(void) {
-        /* sd_journal_sendv() succeeds where nobody listens, so the socket is looked for first. */
-        to_journal = access("/run/systemd/journal/socket", W_OK) == 0;
-        to_stderr = !to_journal || !stderr_is_journal();
+        journal_init_at("/run/systemd/journal/socket");
 }
 
-typedef struct Message {
-        char text[FIELDS_MAX][FIELD_SIZE];
-        struct iovec iov[FIELDS_MAX];
-        int n;
-} Message;
+static void add_number(JournalPayload *p, const char *name, uint64_t v) {
+        char text[24];
 
-_printf_(2, 0) static void message_add_va(Message *m, const char *format, va_list ap) {
-        int r;
-
-        if (m->n >= FIELDS_MAX)
+        if (v == 0)
                 return;
-        r = vsnprintf(m->text[m->n], FIELD_SIZE, format, ap);
-        if (r < 0)
-                return;
-        m->iov[m->n].iov_base = m->text[m->n];
-        m->iov[m->n].iov_len = (size_t)r < FIELD_SIZE ? (size_t)r : FIELD_SIZE - 1;
-        m->n++;
+        snprintf(text, sizeof(text), "%" PRIu64, v);
+        journal_payload_add(p, name, text);
 }
 
-_printf_(2, 3) static void message_add(Message *m, const char *format, ...) {
-        va_list ap;
-
-        va_start(ap, format);
-        message_add_va(m, format, ap);
-        va_end(ap);
+static void add_pid(JournalPayload *p, const char *name, pid_t v) {
+        add_number(p, name, v > 0 ? (uint64_t)v : 0);
 }
 
-static void message_add_string(Message *m, const char *name, const char *value) {
+static void add_string(JournalPayload *p, const char *name, const char *value) {
         if (value && value[0])
-                message_add(m, "%s=%s", name, value);
+                journal_payload_add(p, name, value);
 }
 
-static void message_add_fields(Message *m, const JournalFields *f) {
-        if (f->pid > 0)
-                message_add(m, "AIKM_PID=%d", f->pid);
-        message_add_string(m, "AIKM_COMM", f->comm);
-        message_add_string(m, "AIKM_CLASS", f->load_class);
-        message_add_string(m, "AIKM_CONFIDENCE", f->confidence);
-        message_add_string(m, "AIKM_VERDICT", f->verdict);
-        message_add_string(m, "AIKM_PATH", f->path);
-        message_add_string(m, "AIKM_OLD", f->old_value);
-        message_add_string(m, "AIKM_NEW", f->new_value);
-        if (f->action > 0)
-                message_add(m, "AIKM_ACTION=%" PRIu64, f->action);
-        if (f->victim > 0)
-                message_add(m, "AIKM_VICTIM=%d", f->victim);
-        message_add_string(m, "AIKM_VICTIM_COMM", f->victim_comm);
-        message_add_string(m, "AIKM_MODEL", f->model);
+/* clang-format off */
+#define ADD_FIELD(type, member, name, meaning) \
+        _Generic(f->member, pid_t: add_pid, uint64_t: add_number, const char *: add_string)(p, name, f->member);
+/* clang-format on */
+
+static void add_fields(JournalPayload *p, const JournalFields *f) {
+        JOURNAL_FIELDS(ADD_FIELD)
 }
 
-_printf_(4, 0) static void send(int priority, const char *message_id, const JournalFields *fields,
+static void send(int priority, const char *message_id, const JournalFields *fields,
+                 const char *text) {
+        JournalPayload p;
+
+        p.n = 0;
+        journal_payload_add(&p, "MESSAGE", text);
+        journal_payload_add(&p, "PRIORITY",
+                            (const char[]){(char)('0' + CLAMP(priority, LOG_EMERG, LOG_DEBUG)), 0});
+        add_string(&p, "MESSAGE_ID", message_id);
+        journal_payload_add(&p, "SYSLOG_IDENTIFIER", "aikmd");
+        if (fields)
+                add_fields(&p, fields);
+        journal_sink_send(priority, text, &p);
+}
+
+static void tell_suppressed(Kind *k, usec_t now) {
+        unsigned int n = ratelimit_take_suppressed(&k->limit, now);
+        char text[TEXT_MAX];
+
+        if (n == 0)
+                return;
+        snprintf(text, sizeof(text), "… and %u more suppressed such as \"%s\"", n, k->last);
+        send(LOG_NOTICE, MESSAGE_SUPPRESSED,
+             &(JournalFields){.kind = k->name ?: "other", .suppressed = n}, text);
+}
+
+static Kind *find_kind(const char *message_id, const char *format) {
+        const void *key = message_id ?: format;
+        Kind *oldest = &others[0];
+
+        for (size_t i = 0; message_id && i < ELEMENTSOF(table); i++)
+                if (streq(table[i].key, message_id))
+                        return &table[i];
+        for (size_t i = 0; i < ELEMENTSOF(others); i++) {
+                Kind *k = &others[i];
+
+                if (k->key == key)
+                        return k;
+                if (!k->key) {
+                        oldest = k;
+                        break;
+                }
+                if (k->limit.begin < oldest->limit.begin)
+                        oldest = k;
+        }
+        tell_suppressed(oldest, USEC_INFINITY);
+        *oldest = (Kind)LIMITED(key, NULL, OTHERS_BURST);
+        return oldest;
+}
+
+_printf_(4, 0) static void note(int priority, const char *message_id, const JournalFields *fields,
                                 const char *format, va_list ap) {
-        static const char *const words[] = {"", "", "", "error: ", "warning: "};
-        char text[FIELD_SIZE - sizeof("MESSAGE=")];
-        Message m;
+        usec_t now = usec_now(CLOCK_MONOTONIC);
+        Kind *k = find_kind(message_id, format);
+        char text[TEXT_MAX];
 
         vsnprintf(text, sizeof(text), format, ap);
-        if (to_stderr)
-                fprintf(stderr, "aikmd: %s%s\n",
-                        priority >= 0 && priority < (int)ELEMENTSOF(words) ? words[priority] : "",
-                        text);
-        if (!to_journal)
-                return;
-        m.n = 0;
-        message_add(&m, "MESSAGE=%s", text);
-        message_add(&m, "PRIORITY=%d", priority);
-        message_add_string(&m, "MESSAGE_ID", message_id);
-        message_add(&m, "SYSLOG_IDENTIFIER=aikmd");
-        if (fields)
-                message_add_fields(&m, fields);
-        (void)sd_journal_sendv(m.iov, m.n);
+        tell_suppressed(k, now);
+        if (ratelimit_pass(&k->limit, now))
+                send(priority, message_id, fields, text);
+        else
+                snprintf(k->last, sizeof(k->last), "%.119s", text);
 }
 
 void journal_log(int priority, const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
-        send(priority, /* message_id= */ NULL, /* fields= */ NULL, format, ap);
+        note(priority, /* message_id= */ NULL, /* fields= */ NULL, format, ap);
         va_end(ap);
 }
 
@@ -120,6 +168,21 @@ void journal_note(int priority, const char *message_id, const JournalFields *fie
         va_list ap;
 
         va_start(ap, format);
-        send(priority, message_id, fields, format, ap);
+        note(priority, message_id, fields, format, ap);
         va_end(ap);
+}
+
+static void flush_until(usec_t now) {
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                tell_suppressed(&table[i], now);
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                tell_suppressed(&others[i], now);
+}
+
+void journal_flush(void) {
+        flush_until(usec_now(CLOCK_MONOTONIC));
+}
+
+void journal_done(void) {
+        flush_until(USEC_INFINITY);
 }

@@ -3,8 +3,9 @@
 
 /*
  * What the daemon tells: to the journal with a MESSAGE_ID and AIKM_* fields where journald's socket
- * is there, and as one readable line on stderr wherever stderr is not the journal itself. Only the
- * daemon's outermost layer calls this. systemd/aikmd.catalog has an entry for each MESSAGE_ID.
+ * is there, and as one readable line on stderr wherever stderr is not the journal itself. Storms
+ * are cut: each kind of message has a burst per minute. Only the daemon's outermost layer calls
+ * this. systemd/aikmd.catalog has an entry for each MESSAGE_ID.
  */
 
 #include <sys/types.h>
@@ -26,31 +27,64 @@
 #define MESSAGE_EVENTS_LOST "cf26f06b13b24f8c97d200b762cf28a0"
 #define MESSAGE_RESTORED_AFTER_CRASH "b010112ba5d543f185fdade6ce6e3cf2"
 #define MESSAGE_COLLECTOR_FALLBACK "3235a132d2134d90993cf60c46783f58"
+#define MESSAGE_UNIT_DEMOTED "066b06425e924a648ef325aaf178467d"
+#define MESSAGE_UNIT_PUT_BACK "8e7182e678314f5bbd029fa86690c576"
+#define MESSAGE_UNIT_HANDS_OFF "31fd4646d2a64bbeb3fb3b4a6b5842b8"
 #define MESSAGE_TRIAL_BEGUN "cc1c2beb91034cfdb5208343b8cfccd2"
 #define MESSAGE_TRIAL_ENDED "db123645c6814fb79ea5dee75f3d0b54"
+#define MESSAGE_CHANGE_FAILED "869dc1cc19684a7d9edd40189afd6b9c"
+#define MESSAGE_KNOB_HANDS_OFF "adfed2874a1049dabac578ecf5f6f442"
+#define MESSAGE_SUPPRESSED "fd0c324c7a76494ea2c4d3a40138565f"
 
-/* The AIKM_* fields of a message; what is zero or NULL is left out. */
+/* The fields of a message: type and name of the member, name in the journal, meaning. aikmd(8)
+ * lists the same; a check compares them. */
+#define JOURNAL_FIELDS(X)                                                                         \
+        X(pid_t, pid, "AIKM_PID", "The process that was judged, changed or rolled back.")         \
+        X(const char *, comm, "AIKM_COMM", "Its name.")                                           \
+        X(const char *, load_class, "AIKM_CLASS", "The class of load that was predicted for it.") \
+        X(const char *, confidence, "AIKM_CONFIDENCE", "The probability of that class, 0 to 1.")  \
+        X(const char *, verdict, "AIKM_VERDICT", "What the policy made of it, and why.")          \
+        X(const char *, path, "AIKM_PATH", "What was written: a file, or a scheduling call.")     \
+        X(const char *, unit, "AIKM_UNIT", "The systemd unit whose property was changed.")        \
+        X(const char *, old_value, "AIKM_OLD", "The value before.")                               \
+        X(const char *, new_value, "AIKM_NEW", "The value since.")                                \
+        X(uint64_t, action, "AIKM_ACTION", "The number of the action in the ledger.")             \
+        X(pid_t, victim, "AIKM_VICTIM", "The protected process that waited.")                     \
+        X(const char *, victim_comm, "AIKM_VICTIM_COMM", "Its name.")                             \
+        X(const char *, model, "AIKM_MODEL", "The model that predicted.")                         \
+        X(const char *, kind, "AIKM_KIND", "Which kind of message was suppressed.")               \
+        X(uint64_t, suppressed, "AIKM_SUPPRESSED", "How many messages of that kind were.")
+
+/* What is zero, NULL or "" is left out. */
 typedef struct JournalFields {
-        pid_t pid;
-        const char *comm;
-        const char *load_class;
-        const char *confidence; /* as text, "0.97" */
-        const char *verdict;
-        const char *path;
-        const char *old_value;
-        const char *new_value;
-        uint64_t action;
-        pid_t victim;
-        const char *victim_comm;
-        const char *model;
+#define JOURNAL_FIELD_MEMBER(type, member, name, meaning) type member;
+        JOURNAL_FIELDS(JOURNAL_FIELD_MEMBER)
+#undef JOURNAL_FIELD_MEMBER
 } JournalFields;
 
-/* Finds out where messages go. Call once, before the first message. */
+/*
+ * Prepares for messages. Call once, before the first. journal_init_at(): with another socket than
+ * journald's, for tests.
+ */
 void journal_init(void);
+void journal_init_at(const char *socket);
 
-/* priority: LOG_ERR and so on. A message without an id, for what is not an event of note. */
+/*
+ * Both send a message, unless so many of its kind were sent within a minute that this one is
+ * suppressed: what a message with an id may do is in journal.c's table, one without is limited by
+ * its format. What tells of start, stop, a refused configuration or a restored crash is never
+ * suppressed. How many were is told when the minute is over, by the next message or by
+ * journal_flush().
+ *
+ * priority: LOG_ERR and so on. journal_log(): a message without an id, for what is no event of
+ * note. fields may be NULL.
+ */
 _printf_(2, 3) void journal_log(int priority, const char *format, ...);
-
-/* fields may be NULL. */
 _printf_(4, 5) void journal_note(int priority, const char *message_id, const JournalFields *fields,
                                  const char *format, ...);
+
+/* Tells what was suppressed in minutes that are over; cheap, for every tick. */
+void journal_flush(void);
+
+/* Tells all that was suppressed; before the end. */
+void journal_done(void);
