@@ -34,6 +34,39 @@ int manager_arm_timer(Manager *m) {
                                  MIN(interval / 20, TIMER_ACCURACY_MAX), manager_on_timer, m);
 }
 
+static int manager_on_watchdog(sd_event_source *source, uint64_t at, void *userdata) {
+        Manager *m = userdata;
+        usec_t now = usec_now(CLOCK_MONOTONIC);
+        bool alive = watchdog_is_alive(&m->watchdog, m->policy.thresholds.interval, now);
+        int r;
+
+        if (alive)
+                (void)sd_notify(0, "WATCHDOG=1");
+        else if (!m->watchdog_starved)
+                journal_log(LOG_ERR,
+                            "no look at the processes has succeeded for %" PRIu64
+                            " s: the service manager is not told any more that all is well",
+                            (now - m->watchdog.good) / USEC_PER_SEC);
+        m->watchdog_starved = !alive;
+        r = sd_event_source_set_time(source, now + watchdog_period(&m->watchdog));
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int manager_setup_watchdog(Manager *m) {
+        usec_t limit = 0, now = usec_now(CLOCK_MONOTONIC);
+        int r;
+
+        r = sd_watchdog_enabled(/* unset_environment= */ 0, &limit);
+        if (r <= 0)
+                return r;
+        watchdog_init(&m->watchdog, limit, now);
+        return sd_event_add_time(m->event, &m->watchdog_source, CLOCK_MONOTONIC,
+                                 now + watchdog_period(&m->watchdog),
+                                 watchdog_period(&m->watchdog) / 4, manager_on_watchdog, m);
+}
+
 static void manager_tick_in(Manager *m, usec_t delay) {
         usec_t wanted = usec_now(CLOCK_MONOTONIC) + delay;
         uint64_t planned;
@@ -141,7 +174,7 @@ void manager_tick(Manager *m) {
         } else {
                 m->ticks++;
                 bus_emit_ticked(m->bus);
-                (void)sd_notify(0, "WATCHDOG=1");
+                watchdog_note_good(&m->watchdog, usec_now(CLOCK_MONOTONIC));
         }
         m->tick_error = r;
         m->tick_cpu = usec_now(CLOCK_PROCESS_CPUTIME_ID) - cpu;

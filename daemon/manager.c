@@ -217,6 +217,9 @@ static int manager_setup(Manager *m, Error *e) {
         r = manager_arm_timer(m);
         if (r < 0)
                 return error_set(e, r, "cannot set the timer: %s", strerror(-r));
+        r = manager_setup_watchdog(m);
+        if (r < 0)
+                return error_set(e, r, "cannot set up the watchdog: %s", strerror(-r));
         return 0;
 }
 
@@ -245,6 +248,7 @@ Manager *manager_free(Manager *m) {
         bus_free(m->bus);
         sd_event_source_disable_unref(m->events_source);
         sd_event_source_disable_unref(m->timer);
+        sd_event_source_disable_unref(m->watchdog_source);
         recording_close(m->recording);
         pipeline_free(m->pipeline);
         model_free(m->model);

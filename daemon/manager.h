@@ -19,6 +19,7 @@
 #include "daemon/pipeline.h"
 #include "daemon/recording.h"
 #include "daemon/settings.h"
+#include "daemon/watchdog.h"
 
 typedef struct Bus Bus;
 
@@ -33,6 +34,7 @@ typedef struct Manager {
         sd_event *event;
         sd_event_source *timer;
         sd_event_source *events_source;
+        sd_event_source *watchdog_source; /* NULL: nobody watches */
         int root_fd;
         int runtime_fd;
 
@@ -58,6 +60,8 @@ typedef struct Manager {
 
         Bus *bus;
 
+        Watchdog watchdog;
+        bool watchdog_starved;
         uint64_t ticks;
         uint64_t rescans;
         usec_t started_at; /* CLOCK_BOOTTIME */
@@ -79,6 +83,8 @@ int manager_run(Manager *m);
 void manager_tick(Manager *m);
 /* The next tick comes at once. */
 void manager_tick_soon(Manager *m);
+/* Where a service manager watches, it is told that the daemon lives. 0 or -errno. */
+int manager_setup_watchdog(Manager *m);
 /* The timer follows the policy's interval. 0 or -errno. */
 int manager_arm_timer(Manager *m);
 /* After events were read: where some were lost, another look follows soon. */
