@@ -126,3 +126,20 @@ int cgroup_tree_get_cpu_id(const CgroupTree *t, const char *text, uint64_t *ret)
         r = relative_path(t, CGROUP_V2, paths[CGROUP_V2], path, sizeof(path));
         return r < 0 ? r : nearest_with_cpu(t, path, ret);
 }
+
+int cgroup_tree_get_cpu_length(const CgroupTree *t, const char *cgroup, uint16_t *ret) {
+        CgroupPath whole = {cgroup, strlen(cgroup)};
+        char path[4096];
+        uint64_t id;
+        int r;
+
+        if (cgroup[0] != '/' || t->fd[CGROUP_V1_CPU] >= 0 || t->root[CGROUP_V2][0])
+                return -ENOENT;
+        r = relative_path(t, CGROUP_V2, whole, path, sizeof(path));
+        if (r >= 0)
+                r = nearest_with_cpu(t, path, &id);
+        if (r < 0)
+                return r;
+        *ret = r == 0 ? 1 : (uint16_t)(1 + strlen(path));
+        return 0;
+}

@@ -7,12 +7,13 @@
  */
 
 #include "collectors/cgroup-parse.h"
+#include "collectors/ident.h"
 #include "collectors/sample.h"
 
-typedef struct CgroupTree {
+struct CgroupTree {
         int fd[_CGROUP_HIERARCHY_COUNT];         /* mount points, -EBADF: not mounted */
         char root[_CGROUP_HIERARCHY_COUNT][256]; /* group that the mount point shows */
-} CgroupTree;
+};
 
 #define CGROUP_TREE_INIT ((CgroupTree){.fd = {-EBADF, -EBADF, -EBADF}})
 
@@ -30,3 +31,7 @@ int cgroup_tree_get_id(const CgroupTree *t, const char *text, uint64_t *ret);
  * where that is the root, or -ENOENT where it is unknown.
  */
 int cgroup_tree_get_cpu_id(const CgroupTree *t, const char *text, uint64_t *ret);
+
+/* How many bytes of a path in the v2 hierarchy name that group: 1 where it is the root. Returns 0,
+ * or -ENOENT where it is unknown, as where the cpu controller is in v1. */
+int cgroup_tree_get_cpu_length(const CgroupTree *t, const char *cgroup, uint16_t *ret);

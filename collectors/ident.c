@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "collectors/cgroup-tree.h"
 #include "util/io.h"
 
 static void read_exe(int root_fd, pid_t pid, char *ret, size_t size) {
@@ -27,7 +28,7 @@ static void read_exe(int root_fd, pid_t pid, char *ret, size_t size) {
         ret[length] = '\0';
 }
 
-int ident_read(int root_fd, pid_t pid, Ident *ret) {
+int ident_read(int root_fd, const CgroupTree *tree, pid_t pid, Ident *ret) {
         _cleanup_free_
         char *text = NULL;
         char path[64];
@@ -47,6 +48,8 @@ int ident_read(int root_fd, pid_t pid, Ident *ret) {
                 return r;
         if (r >= 0)
                 ident_parse_cgroup(text, &ident);
+        if (tree)
+                (void)cgroup_tree_get_cpu_length(tree, ident.cgroup, &ident.group_length);
         *ret = ident;
         return 0;
 }

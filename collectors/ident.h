@@ -19,11 +19,16 @@ typedef struct Ident {
                              unknown */
         char unit[128]; /* innermost systemd unit named in cgroup (foo.service, session-2.scope); ""
                            none */
+        /* So many bytes of cgroup name the group that the scheduler weighs: the nearest one with
+         * the cpu controller. 1: that is the root; 0: unknown, or not in the v2 hierarchy. */
+        uint16_t group_length;
 } Ident;
 
-/* Reads proc/PID/{exe,cgroup} below root_fd. Unknown parts stay empty. Returns 0, or -ESRCH where
- * the process is gone. */
-int ident_read(int root_fd, pid_t pid, Ident *ret);
+typedef struct CgroupTree CgroupTree;
+
+/* Reads proc/PID/{exe,cgroup} below root_fd. tree may be NULL: group_length is then unknown, as
+ * other parts that cannot be read. Returns 0, or -ESRCH where the process is gone. */
+int ident_read(int root_fd, const CgroupTree *tree, pid_t pid, Ident *ret);
 
 /* Pure: fills cgroup and unit from the text of /proc/PID/cgroup. */
 void ident_parse_cgroup(const char *text, Ident *ret);

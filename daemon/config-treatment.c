@@ -138,6 +138,24 @@ static json_object *format_cpu_weight(const ConfigField *f, const void *base) {
                        : codec_u32.format(f, base);
 }
 
+/* "aikm.slice" is the only place there is; naming it leaves room for others. */
+static int load_aikm_slice(const ConfigContext *c, const char *path, const ConfigField *f,
+                           void *base, json_object *v) {
+        const char *text = config_text(v);
+
+        return text && streq(text, "aikm.slice") ? 0 : -EINVAL;
+}
+
+static json_object *format_aikm_slice(const ConfigField *f, const void *base) {
+        return json_object_new_string("aikm.slice");
+}
+
+static const ConfigCodec codec_aikm_slice = {
+        .accepted = "\"aikm.slice\"",
+        .is_text = true,
+        .load = load_aikm_slice,
+        .format = format_aikm_slice,
+};
 static const ConfigCodec codec_sched = {
         .accepted = "\"other\", \"batch\" or \"idle\"",
         .is_text = true,
@@ -173,6 +191,10 @@ const ConfigField config_treatment_fields[] = {
         {"autogroup_nice", &codec_i8, T(autogroup_nice), 0, 19, TREAT_AUTOGROUP, 0},
         {"cpu_weight", &codec_cpu_weight, T(cpu_weight), 1, 10000, TREAT_CPU_WEIGHT, 0},
         {"io_weight", &codec_u32, T(io_weight), 1, 10000, TREAT_IO_WEIGHT, 0},
+        {"unit_cpu_weight", &codec_cpu_weight, T(unit_cpu_weight), 1, 10000, TREAT_UNIT_CPU_WEIGHT,
+         0},
+        {"unit_io_weight", &codec_u32, T(unit_io_weight), 1, 10000, TREAT_UNIT_IO_WEIGHT, 0},
+        {"scope", &codec_aikm_slice, 0, 0, 0, TREAT_SCOPE, 0},
         {0},
 };
 

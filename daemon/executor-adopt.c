@@ -72,7 +72,7 @@ Outcome executor_adopt(Action *a) {
                 const Actuator *actuator = actuator_all[i];
 
                 /* A shared value is not the child's own: it follows the group. */
-                if (actuator->level == ACTUATOR_MACHINE || actuator->stand_in ||
+                if (actuator->level >= ACTUATOR_UNIT || actuator->stand_in || actuator->for_good ||
                     !actuator_works(a->x, actuator))
                         continue;
                 if (actuator->level == ACTUATOR_PROCESS) {

@@ -62,6 +62,8 @@ Outcome executor_apply(Action *a);
 Outcome executor_adopt(Action *a);
 Outcome executor_tune(Action *a);
 Outcome executor_untune(Action *a);
+Outcome executor_demote_unit(Action *a);
+Outcome executor_release_unit(Action *a);
 
 /* Puts one entry back, where it still is what we wrote. OUTCOME_DONE, _FOREIGN, _VANISHED, or
  * _FAILED with the entry still active. */

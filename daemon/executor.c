@@ -128,6 +128,12 @@ Outcome executor_carry_out(Executor *x, const Decision *d, const char *model, ui
         case DECISION_UNTUNE:
                 outcome = executor_untune(&a);
                 break;
+        case DECISION_DEMOTE_UNIT:
+                outcome = executor_demote_unit(&a);
+                break;
+        case DECISION_RELEASE_UNIT:
+                outcome = executor_release_unit(&a);
+                break;
         }
         free(a.done);
         if (ret_action)

@@ -32,8 +32,14 @@ bool executor_note_fork(Executor *x, pid_t parent, pid_t child, uint64_t child_s
  * back); cheap where nothing is active. Call it now and then, as once a tick. */
 void executor_sweep(Executor *x);
 
+/* Looks whether the units that are lowered still are; callback for each that somebody else set
+ * since, or put back: its entries have ended then. A question to the service manager for each. */
+void executor_check_units(Executor *x, void (*callback)(const char *unit, void *userdata),
+                          void *userdata);
+
 typedef struct RestoreCount {
-        size_t restored, foreign, gone, failed; /* ledger entries */
+        /* ledger entries; kept: of a kind that cannot be put back */
+        size_t restored, foreign, gone, failed, kept;
 } RestoreCount;
 
 typedef enum RestoreWhat { RESTORE_ALL, RESTORE_PID, RESTORE_ACTION } RestoreWhat;
@@ -44,6 +50,9 @@ typedef enum RestoreWhat { RESTORE_ALL, RESTORE_PID, RESTORE_ACTION } RestoreWha
  * and are not in the ledger follow their ancestor. Returns 0, or -ENOENT where nothing matches.
  */
 int executor_restore(Executor *x, RestoreWhat what, uint64_t number, RestoreCount *ret);
+
+/* Puts back all active entries of a unit; counts are added to *ret. */
+void executor_restore_unit(Executor *x, const char *unit, RestoreCount *ret);
 
 /* How each actuator fares here: 0 works, -EOPNOTSUPP, -ENOTTY inert; text says why. */
 int executor_probe_result(const Executor *x, const Actuator *a, const char **ret_text);

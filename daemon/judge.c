@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/judge-unit.h"
 #include "daemon/judge.h"
 
 #define ANCESTORS_MAX 64
@@ -23,6 +24,7 @@ void judge_done(Judge *j) {
         policy_done(&j->policy);
         proc_table_done(&j->table);
         contention_done(&j->contention);
+        unit_table_done(&j->units);
         free(j->decisions);
         free(j->carriers);
 }
@@ -76,7 +78,7 @@ uint32_t judge_changes_last_minute(Judge *j) {
         return (uint32_t)j->n_changes;
 }
 
-static void note_change(Judge *j) {
+void judge_note_change(Judge *j) {
         if (j->n_changes < JUDGE_CHANGES_MAX)
                 j->changes[(j->change_first + j->n_changes++) % JUDGE_CHANGES_MAX] = j->at;
 }
@@ -121,7 +123,7 @@ static bool is_confident(const Judge *j, const Proc *p) {
         return p->confidence >= j->policy.thresholds.confidence;
 }
 
-static bool is_firmly_protected(const Judge *j, const Proc *p) {
+bool judge_is_firmly_protected(const Judge *j, const Proc *p) {
         return class_is_protected(p->load_class) && is_confident(j, p) && !p->dormant &&
                elapsed(j->at, p->class_since) >= j->policy.thresholds.dwell;
 }
@@ -133,7 +135,7 @@ static ContentionRole role_of(const Judge *j, const Proc *p, uint32_t *ret_field
         if (p->dormant || s->kthread || s->zombie || s->pid == j->self ||
             (s->valid & SAMPLE_SCHED && s->has_rt))
                 return ROLE_NONE;
-        if (is_firmly_protected(j, p))
+        if (judge_is_firmly_protected(j, p))
                 return ROLE_PROTECTED;
         *ret_fields = guard_wanted(&j->policy, p->rule, p->load_class).set;
         return *ret_fields && is_confident(j, p) && !(p->rule && p->rule->exempt) ? ROLE_HOG
@@ -150,7 +152,7 @@ int judge_weigh(Judge *j, usec_t dt, uint32_t n_cpus, const float psi_some[_PSI_
                 uint32_t fields;
                 ContentionRole role = role_of(j, p, &fields);
 
-                r = contention_add(c, &p->sample, &p->load, role, fields);
+                r = contention_add(c, &p->sample, p->ident, &p->load, role, fields);
                 if (r < 0)
                         return r;
         }
@@ -159,7 +161,7 @@ int judge_weigh(Judge *j, usec_t dt, uint32_t n_cpus, const float psi_some[_PSI_
 }
 
 /* Not asked for the dormant: climbing to the ancestors of thousands costs more than all else. */
-static void find_scope(Judge *j, Proc *p) {
+void judge_find_scope(Judge *j, Proc *p) {
         pid_t ancestors[ANCESTORS_MAX];
         const Policy *policy = &j->policy;
         ScopeSubject subject = {.proc = &p->sample, .ident = p->ident, .ancestors = ancestors};
@@ -197,7 +199,7 @@ static bool group_holds_others(Judge *j, const Proc *p) {
                         continue;
                 if (q->sample.pid == j->self || q->sample.pid == 1 || (q->rule && q->rule->exempt))
                         return true;
-                find_scope(j, q);
+                judge_find_scope(j, q);
                 if (q->in_trial != p->in_trial || !(q->in_scope || q->in_trial))
                         return true;
         }
@@ -212,7 +214,7 @@ static bool wants_autogroup(const Judge *j, const Proc *p, const ContentionMeeti
 
 static void fill_input(Judge *j, Proc *p, GuardInput *ret) {
         if (!p->dormant || p->treated)
-                find_scope(j, p);
+                judge_find_scope(j, p);
         *ret = (GuardInput){
                 .policy = &j->policy,
                 .proc = &p->sample,
@@ -232,9 +234,14 @@ static void fill_input(Judge *j, Proc *p, GuardInput *ret) {
                 .inert = p->inert,
         };
         if (!p->dormant)
-                contention_meet(&j->contention, &p->sample, &p->load, &ret->meeting);
-        if ((p->in_scope || p->in_trial) && wants_autogroup(j, p, &ret->meeting))
+                contention_meet(&j->contention, &p->sample, p->ident, &p->load, &ret->meeting);
+        if (!(p->in_scope || p->in_trial))
+                return;
+        if (wants_autogroup(j, p, &ret->meeting))
                 ret->group_holds_others = group_holds_others(j, p);
+        if (guard_wanted(&j->policy, p->rule, p->load_class).set & TREAT_UNIT)
+                ret->unit = judge_unit_check(j, p, &ret->meeting);
+        ret->in_own_scope = judge_is_in_own_slice(p);
 }
 
 static void note_victim(Proc *p, const ContentionMeeting *m) {
@@ -248,15 +255,20 @@ static void note_victim(Proc *p, const ContentionMeeting *m) {
 void judge_forget_treatment(Judge *j, Proc *p, Verdict v) {
         p->treated = p->adopted = false;
         p->through = 0;
+        p->unit = 0;
         p->kinds = 0;
         p->treatment = (Treatment){};
         judge_set_verdict(j, p, v);
 }
 
+/* What was done to its unit ends with the unit's reasons, not with one process's. */
 static void release(Judge *j, Proc *p, Verdict v) {
-        if (!p->through && !push_for(j, p, DECISION_RELEASE, v))
+        bool unit_alone = p->unit && !(p->treatment.set & ~(uint32_t)TREAT_UNIT);
+        bool own = !p->through && !unit_alone;
+
+        if (own && !push_for(j, p, DECISION_RELEASE, v))
                 return;
-        if (!p->through)
+        if (own)
                 p->released_at = j->at;
         judge_forget_treatment(j, p, v);
 }
@@ -302,6 +314,23 @@ static void merge_treatment(Treatment *into, const Treatment *from) {
         *into = merged;
 }
 
+static void count_as_treated(Judge *j, Proc *p, const GuardInput *in, const Treatment *t) {
+        merge_treatment(&p->treatment, t);
+        p->kinds |= kinds_of(&in->meeting);
+        if (!p->treated)
+                p->treated_at = p->held_at = j->at;
+        p->treated = true;
+        judge_set_verdict(j, p, VERDICT_TREATED);
+}
+
+static void demote_unit(Judge *j, Proc *p, const GuardInput *in, const Treatment *t) {
+        Treatment unit = *t;
+
+        unit.set = judge_unit_demote(j, p, &in->meeting, t);
+        if (unit.set)
+                count_as_treated(j, p, in, &unit);
+}
+
 /*
  * Demotes p by those knobs of t that it does not have yet. Of several hogs in a session one carries
  * the session's autogroup nice: a second entry for the same value would remember ours as the old
@@ -319,6 +348,12 @@ static void demote(Judge *j, Proc *p, const GuardInput *in, Treatment t) {
                 return;
 
         note_victim(p, &in->meeting);
+        if (t.set & TREAT_UNIT) {
+                demote_unit(j, p, in, &t);
+                t.set &= ~(uint32_t)TREAT_UNIT;
+                if (!t.set)
+                        return;
+        }
         if (t.set) {
                 if ((t.set & TREAT_AUTOGROUP) && note_carrier(j, p) < 0)
                         return;
@@ -326,19 +361,15 @@ static void demote(Judge *j, Proc *p, const GuardInput *in, Treatment t) {
                 if (!d)
                         return;
                 d->treatment = t;
-                note_change(j);
+                judge_note_change(j);
                 /* Becomes treated by the executor's word. */
                 p->held_at = p->treated ? p->held_at : j->at;
                 p->kinds |= kinds_of(&in->meeting);
                 judge_set_verdict(j, p, VERDICT_TREATED);
                 return;
         }
-        p->treated = true;
         p->through = carrier;
-        p->treatment = whole;
-        p->kinds = kinds_of(&in->meeting);
-        p->treated_at = p->held_at = j->at;
-        judge_set_verdict(j, p, VERDICT_TREATED);
+        count_as_treated(j, p, in, &whole);
 }
 
 static void judge_untreated(Judge *j, Proc *p, const GuardInput *in) {
@@ -374,7 +405,7 @@ static void judge_treated(Judge *j, Proc *p, const GuardInput *in) {
                 release(j, p, v);
                 return;
         }
-        if (is_firmly_protected(j, p)) {
+        if (judge_is_firmly_protected(j, p)) {
                 release(j, p, VERDICT_PROTECTED);
                 return;
         }
@@ -383,9 +414,10 @@ static void judge_treated(Judge *j, Proc *p, const GuardInput *in) {
                 return;
         }
         if (is_hog &&
-            contention_holds(&j->contention, &p->sample, &p->load, p->kinds, &p->treatment))
+            contention_holds(&j->contention, &p->sample, &p->load, p->kinds, &p->treatment)) {
                 p->held_at = j->at;
-        else if (elapsed(j->at, p->held_at) >= t->release_after) {
+                judge_unit_hold(j, p);
+        } else if (elapsed(j->at, p->held_at) >= t->release_after) {
                 release(j, p, VERDICT_RELEASED);
                 return;
         }
@@ -507,6 +539,7 @@ int judge_decide(Judge *j) {
                 else
                         judge_untreated(j, p, &in);
         }
+        judge_units(j);
         count_treated(j);
         return 0;
 }
@@ -565,6 +598,11 @@ static void feedback_release(Judge *j, Proc *p, Outcome outcome) {
 void judge_feedback(Judge *j, const Decision *d, Outcome outcome) {
         Proc *p = proc_table_find(&j->table, d->pid);
 
+        if (d->unit[0]) {
+                judge_unit_feedback(j, d, outcome);
+                count_treated(j);
+                return;
+        }
         if (!p || p->sample.start != d->start || (unsigned)outcome >= _OUTCOME_COUNT)
                 return;
         if (d->kind == DECISION_APPLY)
@@ -599,7 +637,11 @@ void judge_take_over(Judge *j, Proc *p) {
 }
 
 void judge_roll_back(Judge *j, Proc *p) {
+        const UnitState *u = unit_table_find_id(&j->units, p->unit);
+
         p->released_at = j->at;
+        if (u)
+                judge_unit_note_rollback(j, u->path);
         if (p->treated)
                 judge_forget_treatment(j, p, VERDICT_RELEASED);
         count_treated(j);

@@ -8,6 +8,7 @@
 
 #include "daemon/pipeline.h"
 #include "daemon/proc-table.h"
+#include "daemon/unit-table.h"
 
 /* Demotions of the last minute are remembered one by one: a higher limit in the policy counts as
  * this one. */
@@ -26,6 +27,7 @@ typedef struct Judge {
         Mode trial_mode;
         ProcTable table;
         Contention contention;
+        UnitTable units;
         usec_t at;
 
         size_t n_treated;
@@ -48,6 +50,15 @@ void judge_match_rule(Judge *j, Proc *p);
 /* Sets class and confidence, and when the change means another treatment, the time since. */
 void judge_set_class(Judge *j, Proc *p, LoadClass load_class, float confidence, usec_t since);
 void judge_set_verdict(Judge *j, Proc *p, Verdict v);
+
+/* Of a protected class, surely enough, for long enough, and awake. */
+bool judge_is_firmly_protected(const Judge *j, const Proc *p);
+
+/* Fills p->in_scope and p->in_trial. */
+void judge_find_scope(Judge *j, Proc *p);
+
+/* Counts against changes_per_minute. */
+void judge_note_change(Judge *j);
 
 /* Fills the contention of this tick; dt in µs. Returns 0 or -ENOMEM. */
 int judge_weigh(Judge *j, usec_t dt, uint32_t n_cpus, const float psi_some[_PSI_COUNT]);

@@ -92,7 +92,7 @@ static void manager_feed_idents(Manager *m, const pid_t *wanted, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 Ident ident = {};
 
-                if (ident_read(m->root_fd, wanted[i], &ident) < 0)
+                if (ident_read(m->root_fd, &m->cgroups, wanted[i], &ident) < 0)
                         continue;
                 manager_record(m, ident, wanted[i], &ident);
                 pipeline_set_ident(m->pipeline, wanted[i], &ident);
@@ -115,6 +115,19 @@ static void manager_carry_out(Manager *m, const Decision *decisions, size_t n) {
                 bus_emit_ledger_changes(m->bus);
 }
 
+static void manager_note_unit_foreign(const char *unit) {
+        journal_note(LOG_NOTICE, MESSAGE_UNIT_HANDS_OFF, &(JournalFields){.unit = unit},
+                     "The weight of %s was set by somebody else: left alone from now on", unit);
+}
+
+static void manager_on_unit_foreign(const char *unit, void *userdata) {
+        Manager *m = userdata;
+
+        manager_record(m, unit, unit, /* foreign= */ true);
+        pipeline_note_unit(m->pipeline, unit, /* foreign= */ true);
+        manager_note_unit_foreign(unit);
+}
+
 static int manager_look_and_act(Manager *m) {
         const Decision *decisions;
         const pid_t *wanted;
@@ -132,6 +145,7 @@ static int manager_look_and_act(Manager *m) {
                 return r;
         manager_feed_idents(m, wanted, n_wanted);
         executor_sweep(m->executor);
+        executor_check_units(m->executor, manager_on_unit_foreign, m);
         manager_check_trial(m);
         r = pipeline_decide(m->pipeline, &decisions, &n);
         if (r < 0)
@@ -229,7 +243,10 @@ static void note_failure(Manager *m, const Decision *d, const JournalFields *fie
         }
         if (m->failures_told++ >= FAILURES_TOLD_PER_MINUTE)
                 return;
-        if (d->tunable[0])
+        if (d->unit[0])
+                journal_note(LOG_WARNING, /* message_id= */ NULL, fields, "Cannot lower %s: %s",
+                             d->unit, e->text[0] ? e->text : "the service manager refused it");
+        else if (d->tunable[0])
                 journal_note(LOG_WARNING, /* message_id= */ NULL, fields, "Cannot change %s: %s",
                              d->tunable, e->text[0] ? e->text : "the kernel refused it");
         else
@@ -283,6 +300,18 @@ static void note_done(const Decision *d, const JournalFields *f) {
         case DECISION_ADOPT:
                 /* Its parent's demotion was told. */
                 break;
+        case DECISION_DEMOTE_UNIT:
+                journal_note(LOG_INFO, MESSAGE_UNIT_DEMOTED, f,
+                             "Lowered %s from \"%s\" to \"%s\" for %s[%d], %s with probability %s: "
+                             "%s[%d] waits %u ms per second",
+                             d->unit, f->old_value ?: "", f->new_value ?: "", d->comm, d->pid,
+                             f->load_class, f->confidence, d->victim_comm, d->victim,
+                             d->victim_delay / 1000);
+                break;
+        case DECISION_RELEASE_UNIT:
+                journal_note(LOG_INFO, MESSAGE_UNIT_PUT_BACK, f, "Put back %s: %s", d->unit,
+                             release_reason(d->verdict));
+                break;
         }
 }
 
@@ -296,7 +325,8 @@ void manager_note_decision(Manager *m, const Decision *d, Outcome outcome, uint6
                 .comm = d->comm,
                 .load_class = knob ? NULL : class_to_string(d->load_class),
                 .verdict = verdict_to_string(d->verdict),
-                .path = entry ? entry->path : NULL,
+                .path = entry && !d->unit[0] ? entry->path : NULL,
+                .unit = d->unit,
                 .old_value = entry ? entry->old_value : NULL,
                 .new_value = entry ? entry->new_value : NULL,
                 .action = action,
@@ -313,7 +343,9 @@ void manager_note_decision(Manager *m, const Decision *d, Outcome outcome, uint6
                 note_done(d, &f);
                 break;
         case OUTCOME_FOREIGN:
-                if (knob)
+                if (d->unit[0])
+                        manager_note_unit_foreign(d->unit);
+                else if (knob)
                         journal_note(LOG_NOTICE, MESSAGE_HANDS_OFF, &f,
                                      "%s was changed by somebody else: left alone", d->tunable);
                 else

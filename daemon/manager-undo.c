@@ -53,6 +53,18 @@ void manager_restore_at_stop(Manager *m) {
                 count.restored, count.foreign, count.gone, count.failed);
 }
 
+/* The cgroup of the unit that an action lowered; "" where it did not. */
+static void find_unit(const Ledger *l, uint64_t action, char *ret, size_t size) {
+        ret[0] = '\0';
+        for (size_t i = 0; i < ledger_count(l, /* all= */ false); i++) {
+                const LedgerEntry *entry = ledger_get(l, i, /* all= */ false);
+
+                if (entry->action == action && entry->pid == 0 && entry->path &&
+                    entry->path[0] == '/')
+                        snprintf(ret, size, "%s", entry->path);
+        }
+}
+
 /* The processes that an action touched have to be left alone by the pipeline for a while; found
  * before the action's entries end. */
 static int collect_pids(const Ledger *l, uint64_t action, pid_t **ret, size_t *ret_n) {
@@ -79,27 +91,42 @@ static void manager_note_rollback(Manager *m, pid_t pid) {
         pipeline_note_rollback(m->pipeline, pid);
 }
 
+static void manager_note_unit_rollback(Manager *m, const char *unit) {
+        manager_record(m, unit, unit, /* foreign= */ false);
+        pipeline_note_unit(m->pipeline, unit, /* foreign= */ false);
+}
+
 int manager_rollback(Manager *m, RestoreWhat what, uint64_t number, RestoreCount *ret) {
         _cleanup_free_
         pid_t *pids = NULL;
         RestoreCount count = {};
+        char unit[256] = "";
         size_t n_pids = 0;
+        ProcView view;
         int r;
 
         if (what == RESTORE_ACTION) {
+                find_unit(m->ledger, number, unit, sizeof(unit));
                 r = collect_pids(m->ledger, number, &pids, &n_pids);
                 if (r < 0)
                         return r;
-        }
+        } else if (what == RESTORE_PID &&
+                   pipeline_find_proc(m->pipeline, (pid_t)number, &view) >= 0 && view.lowered)
+                snprintf(unit, sizeof(unit), "%s", view.lowered);
         r = executor_restore(m->executor, what, number, &count);
-        if (r < 0)
+        if (r < 0 && !(r == -ENOENT && what == RESTORE_PID && unit[0]))
                 return r;
+        /* What weighs on a process because of its unit is taken off the whole unit. */
+        if (what == RESTORE_PID && unit[0])
+                executor_restore_unit(m->executor, unit, &count);
         if (what == RESTORE_ALL)
                 manager_note_rollback(m, 0);
         else if (what == RESTORE_PID)
                 manager_note_rollback(m, (pid_t)number);
         for (size_t i = 0; i < n_pids; i++)
                 manager_note_rollback(m, pids[i]);
+        if (unit[0])
+                manager_note_unit_rollback(m, unit);
         bus_emit_ledger_changes(m->bus);
         journal_note(LOG_NOTICE, MESSAGE_PUT_BACK,
                      &(JournalFields){.pid = what == RESTORE_PID ? (pid_t)number : 0,

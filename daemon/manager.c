@@ -199,6 +199,9 @@ static int manager_setup(Manager *m, Error *e) {
         r = runtime_open_ledger(m->root_fd, m->runtime_fd, &m->ledger, &m->ledger_report, e);
         if (r < 0)
                 return r;
+        r = cgroup_tree_open(m->root_fd, &m->cgroups);
+        if (r < 0)
+                return error_set(e, r, "cannot look for the cgroup file systems: %s", strerror(-r));
         r = executor_new(m->root_fd, m->ledger, m->options->cgroup_name, &m->executor);
         if (r < 0)
                 return error_set(e, r, "cannot set up the actuators: %s", strerror(-r));
@@ -234,6 +237,7 @@ int manager_new(const Options *options, Manager **ret, Error *e) {
         m->root_fd = m->runtime_fd = -EBADF;
         m->policy = POLICY_INIT;
         m->sample = SAMPLE_INIT;
+        m->cgroups = CGROUP_TREE_INIT;
         m->started_at = usec_now(CLOCK_BOOTTIME);
         r = manager_setup(m, e);
         if (r < 0)
@@ -255,6 +259,7 @@ Manager *manager_free(Manager *m) {
         settings_done(&m->runtime_settings);
         policy_done(&m->policy);
         sample_done(&m->sample);
+        cgroup_tree_done(&m->cgroups);
         executor_free(m->executor);
         ledger_close(m->ledger);
         events_free(m->events);

@@ -10,6 +10,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "collectors/cgroup-tree.h"
 #include "collectors/collector.h"
 #include "collectors/events.h"
 #include "daemon/executor.h"
@@ -38,6 +39,7 @@ typedef struct Manager {
         int root_fd;
         int runtime_fd;
 
+        CgroupTree cgroups; /* for identities */
         Collector *collector;
         Events *events;          /* NULL: processes are found by scanning alone */
         char events_reason[512]; /* why */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/judge-unit.h"
 #include "daemon/judge.h"
 #include "daemon/pipeline.h"
 #include "daemon/tuner.h"
@@ -81,6 +82,7 @@ int pipeline_set_policy(Pipeline *p, const Policy *policy) {
         }
         policy_done(&p->judge.policy);
         p->judge.policy = copy;
+        unit_table_unblock(&p->judge.units);
         for (size_t i = 0; i < p->judge.table.n; i++) {
                 Proc *proc = p->judge.table.procs[i];
 
@@ -184,6 +186,10 @@ static int observe_proc(Pipeline *p, Proc *proc, const ProcSample *now, usec_t a
 
         load_compute(now, prev, p->dt, &proc->load);
         observe_sleep(proc, now, at, p->dt);
+        /* It was moved, or a service manager gave its group the cpu controller or took it away. */
+        if (now->group_kind != prev->group_kind || now->group_id != prev->group_id ||
+            now->cgroup_id != prev->cgroup_id)
+                free(TAKE_PTR(proc->ident));
         if (memcmp(now->comm, prev->comm, sizeof(now->comm)) != 0 || now->uid != prev->uid ||
             now->valid != prev->valid)
                 proc->rule_stale = true;
@@ -399,8 +405,17 @@ void pipeline_note_rollback(Pipeline *p, pid_t pid) {
                 if (e->blocked_until != USEC_INFINITY)
                         e->blocked_until = j->at + j->policy.thresholds.cool_down;
         }
-        if (pid == 0)
-                p->n_pending = 0;
+        if (pid != 0)
+                return;
+        p->n_pending = 0;
+        judge_unit_note_rollback(j, NULL);
+}
+
+void pipeline_note_unit(Pipeline *p, const char *unit, bool foreign) {
+        if (foreign)
+                judge_unit_note_foreign(&p->judge, unit);
+        else
+                judge_unit_note_rollback(&p->judge, unit);
 }
 
 void pipeline_note_treated(Pipeline *p, pid_t pid, uint64_t start) {
@@ -453,6 +468,8 @@ size_t pipeline_count(const Pipeline *p) {
 }
 
 static void fill_view(const Pipeline *p, const Proc *proc, ProcView *ret) {
+        const UnitState *unit = unit_table_find_id(&p->judge.units, proc->unit);
+
         *ret = (ProcView){
                 .sample = proc->sample,
                 .ident = proc->ident,
@@ -468,6 +485,7 @@ static void fill_view(const Pipeline *p, const Proc *proc, ProcView *ret) {
                 .io_bytes_rate = proc->load.io_bytes,
                 .victim = proc->victim,
                 .victim_delay = proc->victim_delay,
+                .lowered = unit ? unit->path : NULL,
                 .rule = proc->rule ? proc->rule->name : NULL,
         };
         memcpy(ret->victim_comm, proc->victim_comm, sizeof(ret->victim_comm));

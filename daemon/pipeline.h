@@ -26,6 +26,10 @@ typedef enum DecisionKind {
         DECISION_RELEASE, /* put back */
         DECISION_TUNE,    /* set a machine-wide knob: tunable, value */
         DECISION_UNTUNE,  /* put it back */
+        /* lower the systemd unit `unit`: treatment; pid and what belongs to it is the first hog in
+         * it */
+        DECISION_DEMOTE_UNIT,
+        DECISION_RELEASE_UNIT, /* put it back; the last kind */
 } DecisionKind;
 
 typedef struct Decision {
@@ -43,6 +47,7 @@ typedef struct Decision {
         char comm[16];
         char tunable[48]; /* DECISION_TUNE, DECISION_UNTUNE: name in tunable_table */
         char value[64];
+        char unit[256]; /* DECISION_DEMOTE_UNIT, DECISION_RELEASE_UNIT: its cgroup */
 } Decision;
 
 /* What the executor reports. */
@@ -73,6 +78,7 @@ typedef struct ProcView {
         pid_t victim;
         char victim_comm[16];
         uint32_t victim_delay;    /* µs per second */
+        const char *lowered;      /* cgroup of the systemd unit that is lowered with it in; NULL */
         const char *rule;         /* name of the rule that matched, NULL: none */
         float row[FEATURE_COUNT]; /* features as the model saw them */
 } ProcView;
@@ -123,6 +129,9 @@ void pipeline_feedback(Pipeline *p, const Decision *d, Outcome outcome);
 /* The administrator rolled this process back (0: all): cool-down starts, nothing is treated any
  * more. */
 void pipeline_note_rollback(Pipeline *p, pid_t pid);
+
+/* A unit's weight was set by somebody else, or rolled back by the administrator. */
+void pipeline_note_unit(Pipeline *p, const char *unit, bool foreign);
 
 /* The daemon took over a demotion from the ledger of an earlier run: it counts as treated and is
  * released in due course. */

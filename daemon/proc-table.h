@@ -44,6 +44,7 @@ typedef struct Proc {
         bool treated;
         bool adopted;
         pid_t through; /* treated by the autogroup nice that this process carries; 0: by itself */
+        uint32_t unit; /* UnitState.id of the lowered unit that it is in; 0: none */
         Treatment treatment;
         uint32_t kinds; /* bit per ContentionKind that it was treated for */
         usec_t treated_at;

@@ -20,12 +20,15 @@
 typedef enum FrameType {
         FRAME_HEADER = 1, /* RecordedHeader, policy as JSON; the first frame and only that */
         FRAME_SAMPLE,     /* RecordedSample, ProcSample[n_procs] */
-        FRAME_IDENT,      /* RecordedPid, number: known; then exe, cgroup, unit, each with NUL */
+        FRAME_IDENT,      /* RecordedPid, number: known, start: group_length; then exe, cgroup,
+                         unit, each with NUL */
         FRAME_EXEC,       /* RecordedPid */
         FRAME_POLICY,     /* policy as JSON */
         FRAME_TRIAL,      /* RecordedPid, number: mode */
         FRAME_ROLLBACK,   /* RecordedPid */
         FRAME_TREATED,    /* RecordedPid, start */
+        FRAME_UNIT,       /* RecordedPid, number: set by somebody else, not rolled back; then the
+                             unit's cgroup with NUL */
         FRAME_DECISIONS,  /* RecordedCount, RecordedDecision[n]; one a tick, also where n is 0 */
         FRAME_FEEDBACK,   /* RecordedCount: outcome, RecordedDecision */
         _FRAME_TYPE_COUNT,
@@ -88,18 +91,21 @@ typedef struct RecordedDecision {
         uint32_t slice_usec;
         uint32_t cpu_weight;
         uint32_t io_weight;
+        uint32_t unit_cpu_weight;
+        uint32_t unit_io_weight;
         uint32_t pad;
         char victim_comm[16];
         char comm[16];
         char tunable[48];
         char value[64];
+        char unit[256];
 } RecordedDecision;
 
 _Static_assert(sizeof(FrameHead) == 24, "no holes");
 _Static_assert(sizeof(RecordedHeader) == 160, "no holes");
 _Static_assert(sizeof(RecordedSample) == 96, "no holes");
 _Static_assert(sizeof(RecordedPid) == 16, "no holes");
-_Static_assert(sizeof(RecordedDecision) == 232, "no holes");
+_Static_assert(sizeof(RecordedDecision) == 496, "no holes");
 
 static inline uint64_t frame_check(uint32_t type, uint32_t size) {
         const uint32_t words[2] = {type, size};

@@ -97,12 +97,15 @@ void recorded_decision_from(const Decision *d, RecordedDecision *ret) {
                 .slice_usec = d->treatment.slice_usec,
                 .cpu_weight = d->treatment.cpu_weight,
                 .io_weight = d->treatment.io_weight,
+                .unit_cpu_weight = d->treatment.unit_cpu_weight,
+                .unit_io_weight = d->treatment.unit_io_weight,
         };
         memcpy(&ret->confidence, &d->confidence, sizeof(ret->confidence));
         copy_text(ret->victim_comm, d->victim_comm, sizeof(ret->victim_comm));
         copy_text(ret->comm, d->comm, sizeof(ret->comm));
         copy_text(ret->tunable, d->tunable, sizeof(ret->tunable));
         copy_text(ret->value, d->value, sizeof(ret->value));
+        copy_text(ret->unit, d->unit, sizeof(ret->unit));
 }
 
 int recording_create_fd(int fd, const Policy *policy, const Model *model, pid_t self,
@@ -194,6 +197,7 @@ int recording_write_ident(Recording *r, pid_t pid, const Ident *ident) {
                 copy_text(copy.exe, ident->exe, sizeof(copy.exe));
                 copy_text(copy.cgroup, ident->cgroup, sizeof(copy.cgroup));
                 copy_text(copy.unit, ident->unit, sizeof(copy.unit));
+                head.start = ident->group_length;
         }
         return recording_frame(r, FRAME_IDENT,
                                (Part[PARTS_MAX]){{&head, sizeof(head)},
@@ -234,6 +238,13 @@ int recording_write_trial(Recording *r, pid_t root, Mode mode) {
 
 int recording_write_rollback(Recording *r, pid_t pid) {
         return recording_write_pid(r, FRAME_ROLLBACK, pid, 0, 0);
+}
+
+int recording_write_unit(Recording *r, const char *unit, bool foreign) {
+        RecordedPid head = {.number = foreign};
+
+        return recording_frame(r, FRAME_UNIT,
+                               (Part[]){{&head, sizeof(head)}, {unit, strlen(unit) + 1}}, 2);
 }
 
 int recording_write_treated(Recording *r, pid_t pid, uint64_t start) {

@@ -17,7 +17,7 @@
 #include "daemon/pipeline.h"
 #include "util/error.h"
 
-#define RECORDING_VERSION 1
+#define RECORDING_VERSION 2
 
 typedef struct Recording Recording;
 
@@ -42,6 +42,7 @@ int recording_write_exec(Recording *r, pid_t pid);
 int recording_write_policy(Recording *r, const Policy *policy);
 int recording_write_trial(Recording *r, pid_t root, Mode mode);
 int recording_write_rollback(Recording *r, pid_t pid);
+int recording_write_unit(Recording *r, const char *unit, bool foreign);
 int recording_write_treated(Recording *r, pid_t pid, uint64_t start);
 int recording_write_decisions(Recording *r, const Decision *d, size_t n);
 int recording_write_feedback(Recording *r, const Decision *d, Outcome outcome);

@@ -99,6 +99,10 @@ static bool frame_limits(uint32_t type, uint64_t *ret_min, uint64_t *ret_max) {
                 *ret_min = sizeof(RecordedPid) + 3;
                 *ret_max = sizeof(RecordedPid) + sizeof(Ident);
                 return true;
+        case FRAME_UNIT:
+                *ret_min = sizeof(RecordedPid) + 1;
+                *ret_max = sizeof(RecordedPid) + sizeof(((Decision *)0)->unit);
+                return true;
         case FRAME_POLICY:
                 *ret_min = 0;
                 *ret_max = RECORDING_POLICY_MAX;
@@ -291,20 +295,23 @@ int recorded_decision_to(const RecordedDecision *r, Decision *ret) {
                                 .slice_usec = r->slice_usec,
                                 .cpu_weight = r->cpu_weight,
                                 .io_weight = r->io_weight,
+                                .unit_cpu_weight = r->unit_cpu_weight,
+                                .unit_io_weight = r->unit_io_weight,
                                 .cpus = r->cpus,
                         },
         };
 
-        if (r->kind > DECISION_UNTUNE || r->load_class >= _CLASS_COUNT ||
+        if (r->kind > DECISION_RELEASE_UNIT || r->load_class >= _CLASS_COUNT ||
             r->verdict >= _VERDICT_COUNT || !text_ends(r->victim_comm, sizeof(r->victim_comm)) ||
             !text_ends(r->comm, sizeof(r->comm)) || !text_ends(r->tunable, sizeof(r->tunable)) ||
-            !text_ends(r->value, sizeof(r->value)))
+            !text_ends(r->value, sizeof(r->value)) || !text_ends(r->unit, sizeof(r->unit)))
                 return -EBADMSG;
         memcpy(&d.confidence, &r->confidence, sizeof(d.confidence));
         memcpy(d.victim_comm, r->victim_comm, sizeof(d.victim_comm));
         memcpy(d.comm, r->comm, sizeof(d.comm));
         memcpy(d.tunable, r->tunable, sizeof(d.tunable));
         memcpy(d.value, r->value, sizeof(d.value));
+        memcpy(d.unit, r->unit, sizeof(d.unit));
         *ret = d;
         return 0;
 }
@@ -315,12 +322,32 @@ static const struct {
         const char *name;
         size_t offset, size;
 } decision_fields[] = {
-        FIELD(kind),         FIELD(pid),          FIELD(start),          FIELD(parent),
-        FIELD(load_class),   FIELD(confidence),   FIELD(verdict),        FIELD(victim),
-        FIELD(victim_delay), FIELD(victim_comm),  FIELD(comm),           FIELD(tunable),
-        FIELD(value),        FIELD(treatment),    FIELD(nice),           FIELD(sched),
-        FIELD(ioprio_class), FIELD(ioprio_level), FIELD(autogroup_nice), FIELD(slice_usec),
-        FIELD(cpu_weight),   FIELD(io_weight),    FIELD(cpus),
+        FIELD(kind),
+        FIELD(pid),
+        FIELD(start),
+        FIELD(parent),
+        FIELD(load_class),
+        FIELD(confidence),
+        FIELD(verdict),
+        FIELD(victim),
+        FIELD(victim_delay),
+        FIELD(victim_comm),
+        FIELD(comm),
+        FIELD(tunable),
+        FIELD(value),
+        FIELD(treatment),
+        FIELD(nice),
+        FIELD(sched),
+        FIELD(ioprio_class),
+        FIELD(ioprio_level),
+        FIELD(autogroup_nice),
+        FIELD(slice_usec),
+        FIELD(cpu_weight),
+        FIELD(io_weight),
+        FIELD(cpus),
+        FIELD(unit),
+        FIELD(unit_cpu_weight),
+        FIELD(unit_io_weight),
 };
 #undef FIELD
 
@@ -336,9 +363,13 @@ static const char *decision_difference(const RecordedDecision *a, const Recorded
 
 static void decision_log(FILE *log, uint64_t tick, const char *what, const Decision *d) {
         static const char *const kinds[] = {
-                [DECISION_APPLY] = "apply",     [DECISION_ADOPT] = "adopt",
-                [DECISION_RELEASE] = "release", [DECISION_TUNE] = "tune",
+                [DECISION_APPLY] = "apply",
+                [DECISION_ADOPT] = "adopt",
+                [DECISION_RELEASE] = "release",
+                [DECISION_TUNE] = "tune",
                 [DECISION_UNTUNE] = "untune",
+                [DECISION_DEMOTE_UNIT] = "demote-unit",
+                [DECISION_RELEASE_UNIT] = "release-unit",
         };
 
         if (!log)
@@ -346,6 +377,9 @@ static void decision_log(FILE *log, uint64_t tick, const char *what, const Decis
         fprintf(log, "%s tick %" PRIu64 " %s ", what, tick, kinds[d->kind]);
         if (d->kind == DECISION_TUNE || d->kind == DECISION_UNTUNE)
                 fprintf(log, "%s=%s\n", d->tunable, d->value);
+        else if (d->unit[0])
+                fprintf(log, "%s for %d (%s) verdict %s\n", d->unit, d->pid, d->comm,
+                        verdict_to_string(d->verdict));
         else
                 fprintf(log, "%d (%s) class %s confidence %.3f verdict %s victim %d (%s) %u us/s\n",
                         d->pid, d->comm, class_to_string(d->load_class), (double)d->confidence,
@@ -452,9 +486,21 @@ static int replay_ident(Replay *r, Error *e) {
                 memcpy(parts[i].text, p, n);
                 p += n + 1;
         }
-        if (p != end || head->number > 1)
+        if (p != end || head->number > 1 || head->start > strlen(ident.cgroup))
                 return reader_damaged(&r->reader, e, "an identity's size does not fit");
+        ident.group_length = (uint16_t)head->start;
         pipeline_set_ident(r->pipeline, head->pid, head->number ? &ident : NULL);
+        return 0;
+}
+
+static int replay_unit(Replay *r, Error *e) {
+        const RecordedPid *head = (const RecordedPid *)r->reader.payload;
+        const char *unit = r->reader.payload + sizeof(*head);
+        size_t size = r->reader.head.size - sizeof(*head);
+
+        if (head->number > 1 || strnlen(unit, size) != size - 1)
+                return reader_damaged(&r->reader, e, "a unit's path is not one text");
+        pipeline_note_unit(r->pipeline, unit, head->number);
         return 0;
 }
 
@@ -560,6 +606,8 @@ static int replay_frame(Replay *r, Error *e) {
         case FRAME_TREATED:
                 pipeline_note_treated(r->pipeline, head->pid, head->start);
                 return 0;
+        case FRAME_UNIT:
+                return replay_unit(r, e);
         case FRAME_DECISIONS:
                 return replay_decisions(r, e);
         case FRAME_FEEDBACK:

@@ -97,6 +97,8 @@ static LedgerState put_back(Executor *x, const LedgerEntry *e, const uint64_t *i
                 (void)error_set(error, 0, "no actuator is named \"%s\"", e->actuator);
                 return LEDGER_ACTIVE;
         }
+        if (a->for_good)
+                return is_there(x, e) ? LEDGER_KEPT : LEDGER_GONE;
         if (a->stand_in && is_shared(x, e, ids, n))
                 return LEDGER_RESTORED; /* the last of those who share it does it */
         r = read_entry(x, a, e, &t, value);
@@ -104,8 +106,11 @@ static LedgerState put_back(Executor *x, const LedgerEntry *e, const uint64_t *i
                 return LEDGER_GONE;
         if (r >= 0 && streq(value, e->old_value))
                 return LEDGER_RESTORED;
-        if (r >= 0 && !streq(value, e->new_value))
+        if (r >= 0 && !streq(value, e->new_value)) {
+                if (a->disown)
+                        a->disown(&x->context, &t, e->new_value);
                 return LEDGER_FOREIGN;
+        }
         if (r >= 0)
                 r = a->apply(&x->context, &t, e->old_value);
         if (r >= 0)
@@ -129,6 +134,7 @@ Outcome restore_one(Executor *x, uint64_t id, Error *error) {
         /* A record of the end that cannot be written only means that a later start looks again. */
         (void)ledger_end(x->ledger, id, state);
         return state == LEDGER_RESTORED  ? OUTCOME_DONE
+               : state == LEDGER_KEPT    ? OUTCOME_NOTHING
                : state == LEDGER_FOREIGN ? OUTCOME_FOREIGN
                                          : OUTCOME_VANISHED;
 }
@@ -140,7 +146,7 @@ static int remember(Inheritance *h, const LedgerEntry *e) {
         bool kept = streq(e->old_value, e->new_value);
         Mapping *m;
 
-        if (!a || a->level == ACTUATOR_MACHINE || a->stand_in)
+        if (!a || a->level >= ACTUATOR_UNIT || a->stand_in || a->for_good)
                 return 0;
         /* One of equal mappings is enough, the leader's before all; those that keep are per thread.
          */
@@ -388,6 +394,7 @@ static RestoreCount count_states(const LedgerState *states, size_t n) {
                 count.restored += states[i] == LEDGER_RESTORED;
                 count.foreign += states[i] == LEDGER_FOREIGN;
                 count.gone += states[i] == LEDGER_GONE;
+                count.kept += states[i] == LEDGER_KEPT;
                 count.failed += states[i] == LEDGER_ACTIVE;
         }
         return count;

@@ -12,7 +12,7 @@
 #define HOG_IO_BYTES (1024.0f * 1024.0f)
 
 #define GROUP_UNKNOWN UINT32_MAX
-#define IO_FIELDS ((uint32_t)(TREAT_IOPRIO | TREAT_IO_WEIGHT))
+#define IO_FIELDS ((uint32_t)(TREAT_IOPRIO | TREAT_IO_WEIGHT | TREAT_UNIT_IO_WEIGHT))
 #define CPU_FIELDS ((uint32_t)(TREAT_WITHIN_GROUP | TREAT_ACROSS_GROUPS | TREAT_CPUS))
 
 static uint64_t counter_delta(uint64_t now, uint64_t prev) {
@@ -107,7 +107,16 @@ static void group_key(const ProcSample *proc, uint32_t *ret_kind, uint64_t *ret_
         *ret_id = known ? proc->group_id : 0;
 }
 
-static int group_get(Contention *c, const ProcSample *proc, ContentionGroup **ret) {
+static GroupPath group_path(const Ident *ident) {
+        return ident ? (GroupPath){ident->cgroup, ident->group_length} : (GroupPath){NULL, 0};
+}
+
+static GroupPath cgroup_path(const Ident *ident) {
+        return ident ? (GroupPath){ident->cgroup, strlen(ident->cgroup)} : (GroupPath){NULL, 0};
+}
+
+static int group_get(Contention *c, const ProcSample *proc, const Ident *ident,
+                     ContentionGroup **ret) {
         uint32_t kind;
         uint64_t id;
         size_t i;
@@ -129,6 +138,8 @@ static int group_get(Contention *c, const ProcSample *proc, ContentionGroup **re
                 c->n_groups++;
         }
         *ret = c->groups + i;
+        if ((*ret)->path.length == 0)
+                (*ret)->path = group_path(ident);
         return 0;
 }
 
@@ -158,7 +169,8 @@ static bool wants(const Contention *c, const Load *load, ContentionKind kind) {
         return load->cpu + load->delay >= c->thresholds->hog_share;
 }
 
-static void add_sufferer(Contention *c, const ProcSample *proc, const Load *load) {
+static void add_sufferer(Contention *c, const ProcSample *proc, const Ident *ident,
+                         const Load *load) {
         for (int k = CONTENTION_IO; k < _CONTENTION_COUNT; k++) {
                 float use = use_of(load, (ContentionKind)k);
 
@@ -168,21 +180,23 @@ static void add_sufferer(Contention *c, const ProcSample *proc, const Load *load
                 if (use > c->sufferer_use[k]) {
                         c->sufferer[k] = proc;
                         c->sufferer_use[k] = use;
+                        c->sufferer_path[k] = cgroup_path(ident);
                 }
         }
 }
 
-static int add_protected(Contention *c, const ProcSample *proc, const Load *load) {
+static int add_protected(Contention *c, const ProcSample *proc, const Ident *ident,
+                         const Load *load) {
         ContentionGroup *g;
         int r;
 
         /* A process that stands in iowait for the whole interval uses no CPU and waits all the
          * same. */
         if (load->measured)
-                add_sufferer(c, proc, load);
+                add_sufferer(c, proc, ident, load);
         if (!is_active(load))
                 return 0;
-        r = group_get(c, proc, &g);
+        r = group_get(c, proc, ident, &g);
         if (r < 0)
                 return r;
         c->user[CONTENTION_CPU] = true;
@@ -198,11 +212,11 @@ static int add_protected(Contention *c, const ProcSample *proc, const Load *load
         return 0;
 }
 
-int contention_add(Contention *c, const ProcSample *proc, const Load *load, ContentionRole role,
-                   uint32_t fields) {
+int contention_add(Contention *c, const ProcSample *proc, const Ident *ident, const Load *load,
+                   ContentionRole role, uint32_t fields) {
         c->cpu += load->cpu;
         if (role == ROLE_PROTECTED)
-                return add_protected(c, proc, load);
+                return add_protected(c, proc, ident, load);
         if (role != ROLE_HOG)
                 return 0;
         if (fields & CPU_FIELDS) {
@@ -280,8 +294,14 @@ static bool same_group(const ContentionGroup *g, const ProcSample *proc) {
         return kind == GROUP_UNKNOWN || g->kind == GROUP_UNKNOWN || group_compare(g, kind, id) == 0;
 }
 
-static void meet_cpu(const Contention *c, const ProcSample *proc, ContentionMeeting *ret) {
+static bool is_at_root(const ProcSample *proc) {
+        return (proc->valid & SAMPLE_GROUP) && proc->group_kind == SCHED_GROUP_ROOT;
+}
+
+static void meet_cpu(const Contention *c, const ProcSample *proc, const Ident *ident,
+                     ContentionMeeting *ret) {
         uint64_t cpus = cpus_of(proc);
+        float worst = 0;
 
         for (const ContentionGroup *g = c->groups; g < c->groups + c->n_groups; g++) {
                 bool same = same_group(g, proc);
@@ -292,8 +312,13 @@ static void meet_cpu(const Contention *c, const ProcSample *proc, ContentionMeet
                 ret->shares_cpus = true;
                 if (same)
                         ret->within_group = true;
-                else
+                else {
+                        if (!ret->across_groups || g->victim_delay > worst) {
+                                ret->weighed_length = reach_weighed(group_path(ident), g->path);
+                                worst = g->victim_delay;
+                        }
                         ret->across_groups = true;
+                }
                 if (!ret->victim || g->victim_delay > ret->victim_delay) {
                         ret->victim = g->victim;
                         ret->victim_delay = g->victim_delay;
@@ -301,21 +326,25 @@ static void meet_cpu(const Contention *c, const ProcSample *proc, ContentionMeet
         }
 }
 
-void contention_meet(const Contention *c, const ProcSample *proc, const Load *load,
-                     ContentionMeeting *ret) {
-        *ret = (ContentionMeeting){};
-        meet_cpu(c, proc, ret);
+void contention_meet(const Contention *c, const ProcSample *proc, const Ident *ident,
+                     const Load *load, ContentionMeeting *ret) {
+        *ret = (ContentionMeeting){.at_root = is_at_root(proc)};
+        meet_cpu(c, proc, ident, ret);
         for (int k = 0; k < _CONTENTION_COUNT; k++) {
                 ret->contended[k] = c->lasting[k] && wants(c, load, (ContentionKind)k);
-                if (ret->contended[k] && !ret->victim)
-                        ret->victim = c->sufferer[k];
+                if (!ret->contended[k] || ret->victim)
+                        continue;
+                ret->victim = c->sufferer[k];
+                if (k != CONTENTION_CPU && c->sufferer[k])
+                        ret->weighed_length = reach_weighed(cgroup_path(ident),
+                                                            c->sufferer_path[k]);
         }
 }
 
 /* Whether an active protected process is where the treatment's CPU knobs reach. */
 static bool reaches_active(const Contention *c, const ProcSample *proc, const Treatment *t) {
         uint64_t cpus = cpus_of(proc);
-        bool anywhere = t->set & (TREAT_CPUS | TREAT_CPU_WEIGHT);
+        bool anywhere = t->set & (TREAT_CPUS | TREAT_CPU_WEIGHT | TREAT_SCOPE);
 
         for (const ContentionGroup *g = c->groups; g < c->groups + c->n_groups; g++) {
                 bool same = same_group(g, proc);
@@ -325,8 +354,8 @@ static bool reaches_active(const Contention *c, const ProcSample *proc, const Tr
                 /* CPUs that we took away ourselves are no reason to give them back. */
                 if (!(t->set & TREAT_CPUS) && !(g->active_cpus & cpus))
                         continue;
-                if (anywhere || (same && t->set & TREAT_WITHIN_GROUP) ||
-                    (!same && t->set & TREAT_AUTOGROUP))
+                if (anywhere || ((same || is_at_root(proc)) && t->set & TREAT_WITHIN_GROUP) ||
+                    (!same && t->set & (TREAT_AUTOGROUP | TREAT_UNIT_CPU_WEIGHT)))
                         return true;
         }
         return false;

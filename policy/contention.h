@@ -9,6 +9,7 @@
 
 #include "collectors/sample.h"
 #include "policy/policy.h"
+#include "policy/reach.h"
 
 /* What one process did in one interval, per second of wall time. */
 typedef struct Load {
@@ -39,6 +40,7 @@ typedef enum ContentionRole {
 typedef struct ContentionGroup {
         uint32_t kind; /* SchedGroupKind, or UINT32_MAX: unknown */
         uint64_t id;
+        GroupPath path;           /* where it is in the tree; unknown outside the v2 hierarchy */
         bool active;              /* one of them ran and slept again in the interval */
         uint64_t active_cpus;     /* CPUs that those may use */
         uint64_t waiting_cpus;    /* CPUs of those who wait for one; 0: none waits */
@@ -65,6 +67,7 @@ typedef struct Contention {
         const ProcSample *sufferer[_CONTENTION_COUNT]; /* IO, MEMORY: the protected process that
                                                           uses it most */
         float sufferer_use[_CONTENTION_COUNT];
+        GroupPath sufferer_path[_CONTENTION_COUNT]; /* its cgroup */
 } Contention;
 
 #define CONTENTION_INIT ((Contention){.since = {USEC_INFINITY, USEC_INFINITY, USEC_INFINITY}})
@@ -76,8 +79,14 @@ typedef struct ContentionMeeting {
         bool across_groups;                /* one who waits is in another */
         bool shares_cpus;                  /* and may use a CPU that this one uses */
         bool group_holds_protected; /* an active protected process is in its scheduling group */
-        const ProcSample *victim;   /* of them, who waits most; NULL: not known */
-        float victim_delay;         /* s/s */
+        /* Its ancestor, or the group itself, that is weighed against the one of those who wait
+         * most in another group: so many bytes of its cgroup's path. 0: none, or not known. */
+        size_t weighed_length;
+        /* No group of its own stands between its tasks and the root: their own weights reach
+         * everywhere. */
+        bool at_root;
+        const ProcSample *victim; /* of them, who waits most; NULL: not known */
+        float victim_delay;       /* s/s */
 } ContentionMeeting;
 
 void contention_done(Contention *c);
@@ -87,15 +96,15 @@ void contention_done(Contention *c);
 void contention_begin(Contention *c, const Thresholds *thresholds, usec_t at, usec_t dt,
                       uint32_t n_cpus, const float psi_some[_PSI_COUNT]);
 
-/* proc is borrowed until the next begin. fields: TreatmentField bits that a hog's treatment sets.
- * Returns 0 or -ENOMEM. */
-int contention_add(Contention *c, const ProcSample *proc, const Load *load, ContentionRole role,
-                   uint32_t fields);
+/* proc and ident (NULL: unknown) are borrowed until the next begin. fields: TreatmentField bits
+ * that a hog's treatment sets. Returns 0 or -ENOMEM. */
+int contention_add(Contention *c, const ProcSample *proc, const Ident *ident, const Load *load,
+                   ContentionRole role, uint32_t fields);
 void contention_close(Contention *c);
 
 /* How a process that is not treated meets lasting contention. */
-void contention_meet(const Contention *c, const ProcSample *proc, const Load *load,
-                     ContentionMeeting *ret);
+void contention_meet(const Contention *c, const ProcSample *proc, const Ident *ident,
+                     const Load *load, ContentionMeeting *ret);
 
 /*
  * Whether the reason to keep a demotion goes on. Once a hog is demoted its victims wait no more, so

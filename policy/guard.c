@@ -80,7 +80,8 @@ static Verdict reduce_to_reach(const GuardInput *in, const Treatment *wanted, ui
         bool cpu = m->contended[CONTENTION_CPU], memory = m->contended[CONTENTION_MEMORY];
         bool io = m->contended[CONTENTION_IO];
         uint32_t cpu_knobs = wanted->set & (TREAT_WITHIN_GROUP | TREAT_ACROSS_GROUPS | TREAT_CPUS);
-        uint32_t io_knobs = wanted->set & (TREAT_IOPRIO | TREAT_IO_WEIGHT), set = 0;
+        uint32_t io_knobs = wanted->set & (TREAT_IOPRIO | TREAT_IO_WEIGHT | TREAT_UNIT_IO_WEIGHT);
+        uint32_t set = 0;
         bool autogroup = (in->proc->valid & SAMPLE_GROUP) &&
                          in->proc->group_kind == SCHED_GROUP_AUTOGROUP;
         bool mixed = m->group_holds_protected || in->group_holds_others;
@@ -88,6 +89,10 @@ static Verdict reduce_to_reach(const GuardInput *in, const Treatment *wanted, ui
         if (!((cpu || memory) && cpu_knobs) && !((io || memory) && io_knobs))
                 return VERDICT_NO_CONTENTION;
 
+        if (in->unit != VERDICT_TREATED) {
+                cpu_knobs &= ~(uint32_t)TREAT_UNIT;
+                io_knobs &= ~(uint32_t)TREAT_UNIT;
+        }
         if (io || memory)
                 set |= io_knobs;
         /* Memory is not divided by scheduling groups: running less is faulting less. */
@@ -95,10 +100,15 @@ static Verdict reduce_to_reach(const GuardInput *in, const Treatment *wanted, ui
                 set |= cpu_knobs & (TREAT_WITHIN_GROUP | TREAT_CPU_WEIGHT | TREAT_CPUS);
         if (cpu && m->shares_cpus) {
                 set |= cpu_knobs & (TREAT_CPU_WEIGHT | TREAT_CPUS);
-                if (m->within_group)
+                if (m->within_group || (m->across_groups && m->at_root))
                         set |= cpu_knobs & TREAT_WITHIN_GROUP;
                 if (m->across_groups && autogroup && !mixed)
                         set |= cpu_knobs & TREAT_AUTOGROUP;
+                if (m->across_groups)
+                        set |= cpu_knobs & TREAT_UNIT_CPU_WEIGHT;
+                /* The last resort, and only by policy: it cannot be taken back. */
+                if (!(set & (TREAT_UNIT_CPU_WEIGHT | TREAT_AUTOGROUP)) && !in->in_own_scope)
+                        set |= cpu_knobs & TREAT_SCOPE;
         }
         if (set) {
                 *ret_set = set;
@@ -106,8 +116,10 @@ static Verdict reduce_to_reach(const GuardInput *in, const Treatment *wanted, ui
         }
         if (!m->shares_cpus)
                 return VERDICT_DISJOINT_CPUS;
-        return autogroup && mixed && (cpu_knobs & TREAT_AUTOGROUP) ? VERDICT_MIXED_GROUP
-                                                                   : VERDICT_OTHER_GROUP;
+        if (autogroup && mixed && (cpu_knobs & TREAT_AUTOGROUP))
+                return VERDICT_MIXED_GROUP;
+        return in->unit != VERDICT_UNKNOWN && in->unit != VERDICT_TREATED ? in->unit
+                                                                          : VERDICT_OTHER_GROUP;
 }
 
 static void treatment_clamp(Treatment *t, const Thresholds *limits) {
@@ -119,6 +131,8 @@ static void treatment_clamp(Treatment *t, const Thresholds *limits) {
         t->ioprio_level = MIN(t->ioprio_level, 7);
         t->cpu_weight = MIN(t->cpu_weight, 10000U);
         t->io_weight = CLAMP(t->io_weight, 1U, 10000U);
+        t->unit_cpu_weight = MIN(t->unit_cpu_weight, 10000U);
+        t->unit_io_weight = CLAMP(t->unit_io_weight, 1U, 10000U);
         if (t->sched != SCHED_BATCH && t->sched != SCHED_IDLE)
                 t->set &= ~(uint32_t)TREAT_SCHED;
         /* Best effort and idle: anything else would raise it. */

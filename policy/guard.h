@@ -30,6 +30,10 @@ typedef struct GuardInput {
         /* Its autogroup also holds processes that may not be touched: out of scope, exempt,
          * ourselves. Asked for only where the autogroup's nice is wanted. */
         bool group_holds_others;
+        /* Whether the systemd unit that is weighed against those who wait may be lowered: TREATED,
+         * or why not. UNKNOWN: there is none, or its weight is not wanted. */
+        Verdict unit;
+        bool in_own_scope; /* it was moved to where its weight can be set already */
         /* Contention as this process meets it, see contention_meet() */
         ContentionMeeting meeting;
 } GuardInput;

@@ -48,7 +48,12 @@ static const Thresholds default_thresholds = {
 };
 
 int policy_init_default(Policy *p) {
-        Treatment cpu = {.set = TREAT_NICE | TREAT_AUTOGROUP, .nice = 19, .autogroup_nice = 19};
+        Treatment cpu = {
+                .set = TREAT_NICE | TREAT_AUTOGROUP | TREAT_UNIT_CPU_WEIGHT,
+                .nice = 19,
+                .autogroup_nice = 19,
+                .unit_cpu_weight = 20,
+        };
         ScopeEntry *scope = calloc(1, sizeof(*scope));
 
         if (!scope)

@@ -141,8 +141,8 @@ typedef struct Policy {
 
 #define POLICY_INIT ((Policy){.mode = MODE_OBSERVE})
 
-/* The built-in policy: observe, machine scope, batch and memory to nice 19 (and autogroup nice 19),
- * io to best-effort 7. Returns 0 or -ENOMEM. */
+/* The built-in policy: observe, machine scope, batch and memory to nice 19 (autogroup nice 19, unit
+ * weight 20), io to best-effort 7. Returns 0 or -ENOMEM. */
 int policy_init_default(Policy *p);
 void policy_done(Policy *p);
 int policy_copy(const Policy *from, Policy *ret);

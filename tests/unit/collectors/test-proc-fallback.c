@@ -335,7 +335,7 @@ static void test_ident(void **state) {
 
         put("proc/9/cgroup", "0::/system.slice/a.service\n");
         assert_int_equal(symlinkat("/usr/bin/a b (deleted)", root_fd, "proc/9/exe"), 0);
-        assert_int_equal(ident_read(root_fd, 9, &ident), 0);
+        assert_int_equal(ident_read(root_fd, NULL, 9, &ident), 0);
         assert_string_equal(ident.exe, "/usr/bin/a b");
         assert_string_equal(ident.cgroup, "/system.slice/a.service");
         assert_string_equal(ident.unit, "a.service");
@@ -344,13 +344,13 @@ static void test_ident(void **state) {
         long_target[sizeof(long_target) - 1] = '\0';
         put_dir("proc/10");
         assert_int_equal(symlinkat(long_target, root_fd, "proc/10/exe"), 0);
-        assert_int_equal(ident_read(root_fd, 10, &ident), 0);
+        assert_int_equal(ident_read(root_fd, NULL, 10, &ident), 0);
         assert_string_equal(ident.exe, "");
         assert_string_equal(ident.cgroup, "");
         assert_string_equal(ident.unit, "");
 
         ident.exe[0] = '!';
-        assert_int_equal(ident_read(root_fd, 11, &ident), -ESRCH);
+        assert_int_equal(ident_read(root_fd, NULL, 11, &ident), -ESRCH);
         assert_int_equal(ident.exe[0], '!');
 }
 

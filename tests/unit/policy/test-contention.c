@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "policy/contention.h"
 
 #define S USEC_PER_SEC
@@ -61,8 +63,16 @@ static void test_load(void **state) {
         assert_true(near(l.cpu, 0.500001));
 }
 
-static ProcSample victim = {.pid = 5, .valid = SAMPLE_ALL, .cpus_allowed = 1, .group_id = 1};
-static ProcSample hog = {.pid = 9, .valid = SAMPLE_ALL, .cpus_allowed = 3, .group_id = 2};
+static ProcSample victim = {.pid = 5,
+                            .valid = SAMPLE_ALL,
+                            .cpus_allowed = 1,
+                            .group_kind = SCHED_GROUP_AUTOGROUP,
+                            .group_id = 1};
+static ProcSample hog = {.pid = 9,
+                         .valid = SAMPLE_ALL,
+                         .cpus_allowed = 3,
+                         .group_kind = SCHED_GROUP_AUTOGROUP,
+                         .group_id = 2};
 static const Load waits = {.measured = true,
                            .delay_known = true,
                            .cpu = 0.1f,
@@ -74,8 +84,8 @@ static const Load runs = {.measured = true, .delay_known = true, .cpu = 0.9f, .v
 /* One tick with one of each; load of the victim varies. */
 static void tick(Contention *c, usec_t at, const Load *victim_load) {
         contention_begin(c, &thresholds, at, S, 1, no_psi);
-        assert_int_equal(contention_add(c, &victim, victim_load, ROLE_PROTECTED, 0), 0);
-        assert_int_equal(contention_add(c, &hog, &runs, ROLE_HOG, TREAT_NICE), 0);
+        assert_int_equal(contention_add(c, &victim, NULL, victim_load, ROLE_PROTECTED, 0), 0);
+        assert_int_equal(contention_add(c, &hog, NULL, &runs, ROLE_HOG, TREAT_NICE), 0);
         contention_close(c);
 }
 
@@ -118,11 +128,11 @@ static void test_must_last(void **state) {
         tick(&c, 101 * S, &waits);
         assert_true(c.lasting[CONTENTION_CPU]);
         assert_true(c.since[CONTENTION_CPU] == 99 * S);
-        contention_meet(&c, &hog, &runs, &m);
+        contention_meet(&c, &hog, NULL, &runs, &m);
         assert_true(m.contended[CONTENTION_CPU] && m.across_groups && m.shares_cpus);
         assert_false(m.within_group || m.group_holds_protected);
         assert_ptr_equal(m.victim, &victim);
-        contention_meet(&c, &victim, &waits, &m);
+        contention_meet(&c, &victim, NULL, &waits, &m);
         assert_true(m.within_group && m.group_holds_protected);
 
         /* A pause: not contended now, but the episode goes on … */
@@ -152,16 +162,16 @@ static void test_many_groups(void **state) {
                 procs[i].pid = (pid_t)(1000 - i);
                 procs[i].group_id = i * 7919 % 100;
                 l.delay = 0.1f + (float)(i % 50) / 100;
-                assert_int_equal(contention_add(&c, procs + i, &l, ROLE_PROTECTED, 0), 0);
+                assert_int_equal(contention_add(&c, procs + i, NULL, &l, ROLE_PROTECTED, 0), 0);
         }
-        assert_int_equal(contention_add(&c, &hog, &runs, ROLE_HOG, TREAT_NICE), 0);
+        assert_int_equal(contention_add(&c, &hog, NULL, &runs, ROLE_HOG, TREAT_NICE), 0);
         contention_close(&c);
         assert_int_equal(c.n_groups, 100);
         for (size_t i = 1; i < c.n_groups; i++)
                 assert_true(c.groups[i - 1].id < c.groups[i].id);
         assert_non_null(contention_victim(&c, &delay));
         assert_true(near(delay, 0.59));
-        contention_meet(&c, &hog, &runs, &m);
+        contention_meet(&c, &hog, NULL, &runs, &m);
         assert_true(m.within_group && m.across_groups && m.contended[CONTENTION_CPU]);
         contention_done(&c);
 }
@@ -185,17 +195,58 @@ static void test_holds(void **state) {
         assert_false(contention_holds(&c, &hog, &runs, cpu, &nice));
         assert_true(contention_holds(&c, &hog, &runs, cpu, &session));
         assert_false(contention_holds(&c, &mate, &runs, cpu, &session));
+        /* Without a group of its own its nice is weighed at the root, against all others. */
+        hog.group_kind = SCHED_GROUP_ROOT;
+        assert_true(contention_holds(&c, &hog, &runs, cpu, &nice));
+        hog.group_kind = SCHED_GROUP_AUTOGROUP;
         /* Nobody there any more. */
         tick(&c, 101 * S, &sleeps);
         assert_false(contention_holds(&c, &mate, &runs, cpu, &nice));
         contention_done(&c);
 }
 
+/* Where in the tree the hog's group is weighed against the victim's. */
+static void test_weighed(void **state) {
+        const struct {
+                const char *hog, *victim;
+                uint16_t hog_length, victim_length; /* 0: all of it */
+                size_t expected;
+        } cases[] = {
+                {"/system.slice/hogs.service", "/system.slice/db.service", 0, 0, 26},
+                {"/system.slice/hogs.service", "/user.slice/user-1.slice/session-2.scope", 0, 0,
+                 13},
+                {"/system.slice/hogs.service", "/system.slice/hogs.service", 0, 0, 0},
+                {"/system.slice/hogs.service", "/system.slice/hogs.service2", 0, 0, 26},
+                {"/a.slice/b.service/c", "/a.slice/b.service/d", 0, 0, 20},
+                {"/a.slice", "/a.slice/b.service", 0, 0, 0},
+                {"/a.slice/b.service", "/a.slice", 0, 0, 18},
+                /* The controller ends above them */
+                {"/system.slice/hogs.service", "/system.slice/db.service", 13, 13, 0},
+                {"/system.slice/hogs.service", "/system.slice/db.service", 0, 1, 13},
+                {"/system.slice/hogs.service", "/system.slice/db.service", 1, 0, 0},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                GroupPath own = {cases[i].hog, cases[i].hog_length ?: strlen(cases[i].hog)};
+                GroupPath other = {cases[i].victim,
+                                   cases[i].victim_length ?: strlen(cases[i].victim)};
+
+                assert_int_equal(reach_weighed(own, other), cases[i].expected);
+        }
+        assert_int_equal(reach_weighed((GroupPath){NULL, 0}, (GroupPath){"/a", 2}), 0);
+        assert_int_equal(reach_weighed((GroupPath){"/a", 2}, (GroupPath){NULL, 0}), 0);
+        assert_true(reach_is_unit((GroupPath){"/system.slice/x.service", 23}));
+        assert_true(reach_is_unit((GroupPath){"/system.slice/x.service", 13}));
+        assert_false(reach_is_unit((GroupPath){"/system.slice/x.service", 0}));
+        assert_false(reach_is_unit((GroupPath){"/x.service/payload", 18}));
+        assert_false(reach_is_unit((GroupPath){"/.service", 9}));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_load),      cmocka_unit_test(test_waiting),
                 cmocka_unit_test(test_must_last), cmocka_unit_test(test_many_groups),
-                cmocka_unit_test(test_holds),
+                cmocka_unit_test(test_holds),     cmocka_unit_test(test_weighed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
