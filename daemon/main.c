@@ -179,5 +179,7 @@ int main(int argc, char *argv[]) {
                         e.text[0] ? e.text : strerror(-r));
                 return r == -ENOMEM ? EXIT_FAILURE : EXIT_USAGE;
         }
-        return perform(&options);
+        r = perform(&options);
+        journal_done();
+        return r;
 }
