@@ -6,7 +6,7 @@
 #include "daemon/executor.h"
 #include "daemon/process.h"
 
-#define EXECUTOR_ACTUATORS 8
+#define EXECUTOR_ACTUATORS ACTUATOR_COUNT
 #define EXECUTOR_PASSES 32 /* over the threads of one process, until nothing new is found … */
 /* … so often in a row: readdir(3) of task/ may pass over a thread while another one ends. */
 #define EXECUTOR_QUIET_PASSES 2

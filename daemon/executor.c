@@ -5,21 +5,27 @@
 #include <errno.h>
 
 #include "daemon/executor-internal.h"
+#include "daemon/units.h"
 #include "util/macro.h"
 
 /* --- the object ------------------------------------------------------------------------------ */
 
 int executor_new(int root_fd, Ledger *ledger, const char *cgroup_name, Executor **ret) {
+        _cleanup_(executor_freep)
         Executor *x = calloc(1, sizeof(*x));
+        int r;
 
         if (!x)
                 return -ENOMEM;
+        r = units_new(root_fd, &x->context.units);
+        if (r < 0)
+                return r;
         x->ledger = ledger;
         x->context.root_fd = root_fd;
         x->context.cgroup_name = cgroup_name ? cgroup_name : "aikmd";
         for (size_t i = 0; i < EXECUTOR_ACTUATORS && actuator_all[i]; i++)
                 x->probed[i] = actuator_all[i]->probe(&x->context, &x->probe_text[i]);
-        *ret = x;
+        *ret = TAKE_PTR(x);
         return 0;
 }
 
@@ -27,6 +33,7 @@ Executor *executor_free(Executor *x) {
         if (!x)
                 return NULL;
         free(x->context.cgroup);
+        units_free(x->context.units);
         free(x);
         return NULL;
 }

@@ -16,6 +16,7 @@
 
 #include "util/error.h"
 #include "util/macro.h"
+#include "util/time.h"
 
 /* A property of a unit. */
 typedef enum UnitWeight { UNIT_CPU_WEIGHT, UNIT_IO_WEIGHT, _UNIT_WEIGHT_COUNT } UnitWeight;
@@ -29,6 +30,14 @@ typedef struct Units Units;
 int units_new(int root_fd, Units **ret);
 Units *units_free(Units *u);
 DEFINE_CLEANUP(Units *, units_free);
+
+/* How long an operation may take, and how long a manager is left alone that took longer or answered
+ * nonsense. For tests: the default is 1 s, 300 ms and 30 s. */
+typedef struct UnitsPatience {
+        usec_t machine, user, rest;
+} UnitsPatience;
+
+void units_set_patience(Units *u, const UnitsPatience *patience);
 
 /* Whether systemd manages the machine and weights in cgroup v2 count: 0, or -EOPNOTSUPP with *e
  * set.

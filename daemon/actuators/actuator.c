@@ -12,9 +12,14 @@ const Actuator *const actuator_all[] = {
         &actuator_affinity,
         &actuator_autogroup,
         &actuator_cgroup,
+        &actuator_unit_cpu,
+        &actuator_unit_io,
+        &actuator_scope,
         &actuator_knob,
         NULL,
 };
+
+_Static_assert(ELEMENTSOF(actuator_all) == ACTUATOR_COUNT + 1, "ACTUATOR_COUNT");
 
 const Actuator *actuator_find(const char *name) {
         for (size_t i = 0; actuator_all[i]; i++)

@@ -86,6 +86,8 @@ extern const Actuator actuator_scope; /* the process in a transient scope in aik
                                          its cgroup */
 extern const Actuator actuator_knob;  /* a file of the tunable table */
 
+#define ACTUATOR_COUNT 9
+
 /* All of them, NULL at the end. */
 extern const Actuator *const actuator_all[];
 const Actuator *actuator_find(const char *name);
