@@ -5,9 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
 
 #include "util/io.h"
 #include "util/macro.h"
+
+#define WRITE_RETRIES 8
+#define WRITE_RETRY_NSEC (25 * 1000 * 1000)
 
 /* Splits "/autogroup-17 nice 0": a number that is never used twice, and the nice value. */
 static int group_parse(const char *value, uint64_t *ret_group, int *ret_nice) {
@@ -62,6 +66,20 @@ static int autogroup_plan(ActuatorContext *c, const Treatment *t, const char *ol
         return 1;
 }
 
+/* Without CAP_SYS_ADMIN the kernel takes ten of these a second, from the whole machine, for each
+ * takes global locks. Waiting for the next turn is short, and a restore has no later. */
+static int autogroup_write(ActuatorContext *c, const char *path, const char *text) {
+        int r;
+
+        for (unsigned int n = 0;; n++) {
+                r = io_write_at(c->root_fd, path, text);
+                if (r != -EAGAIN || n == WRITE_RETRIES)
+                        return r;
+                (void)clock_nanosleep(CLOCK_MONOTONIC, /* flags= */ 0,
+                                      &(struct timespec){.tv_nsec = WRITE_RETRY_NSEC}, NULL);
+        }
+}
+
 static int autogroup_apply(ActuatorContext *c, const ActuatorTarget *t, const char *value) {
         char path[64], present[ACTUATOR_VALUE_MAX], text[16];
         uint64_t group, group_now;
@@ -78,7 +96,7 @@ static int autogroup_apply(ActuatorContext *c, const ActuatorTarget *t, const ch
                 return -ESTALE;
         (void)snprintf(path, sizeof(path), "proc/%d/autogroup", t->pid);
         (void)snprintf(text, sizeof(text), "%d", nice);
-        r = io_write_at(c->root_fd, path, text);
+        r = autogroup_write(c, path, text);
         return r == -ENOENT ? -ESRCH : r;
 }
 
