@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "daemon/bus-method.h"
 #include "daemon/bus.h"
 
 void ledger_watch_done(LedgerWatch *w) {
@@ -93,10 +94,10 @@ int bus_append_entry(sd_bus_message *reply, const LedgerEntry *entry) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int bus_method_list(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+int bus_ledger_list(sd_bus_message *request, Manager *m, const Caller *caller,
+                    sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp)
         sd_bus_message *reply = NULL;
-        const Manager *m = userdata;
         int all, r;
 
         r = sd_bus_message_read(request, "b", &all);
@@ -154,9 +155,9 @@ static int parse_what(const char *text, uint64_t number, RestoreWhat *ret, sd_bu
         return 0;
 }
 
-static int rollback_authorized(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+int bus_ledger_rollback(sd_bus_message *request, Manager *m, const Caller *caller,
+                        sd_bus_error *error) {
         RestoreCount count = {};
-        Manager *m = userdata;
         const char *text;
         RestoreWhat what = RESTORE_ALL;
         uint64_t number;
@@ -174,16 +175,12 @@ static int rollback_authorized(sd_bus_message *request, void *userdata, sd_bus_e
         return r < 0 ? r : reply_with_count(request, &count);
 }
 
-static int bus_method_rollback(sd_bus_message *request, void *userdata, sd_bus_error *error) {
-        return bus_authorize(request, userdata, rollback_authorized);
-}
-
 const sd_bus_vtable bus_ledger_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_ARGS("b", all), SD_BUS_RESULT("aa{sv}", entries),
-                                bus_method_list, SD_BUS_VTABLE_UNPRIVILEGED),
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Rollback", SD_BUS_ARGS("s", what, "t", number),
-                                SD_BUS_RESULT("a{sv}", result), bus_method_rollback,
+                                SD_BUS_RESULT("a{sv}", result), bus_on_method,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Changed", SD_BUS_ARGS("t", action, "s", state), 0),
         SD_BUS_VTABLE_END,

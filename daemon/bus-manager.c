@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include "daemon/bus-method.h"
 #include "daemon/bus.h"
 #include "util/io.h"
 
@@ -187,10 +188,10 @@ static int append_actuators(sd_bus_message *reply, const Manager *m) {
         return r;
 }
 
-static int bus_method_get_status(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+int bus_manager_get_status(sd_bus_message *request, Manager *m, const Caller *caller,
+                           sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp)
         sd_bus_message *reply = NULL;
-        const Manager *m = userdata;
         int r;
 
         r = sd_bus_message_new_method_return(request, &reply);
@@ -225,10 +226,10 @@ static int parse_mode(const char *text, Mode *ret, sd_bus_error *error) {
         return 0;
 }
 
-static int set_mode_authorized(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+int bus_manager_set_mode(sd_bus_message *request, Manager *m, const Caller *caller,
+                         sd_bus_error *error) {
         _cleanup_(settings_done)
         Settings settings = SETTINGS_INIT;
-        Manager *m = userdata;
         Error e = ERROR_INIT;
         const char *text;
         Mode mode = MODE_OBSERVE;
@@ -244,24 +245,16 @@ static int set_mode_authorized(sd_bus_message *request, void *userdata, sd_bus_e
         r = manager_set(m, &settings, &e);
         if (r < 0)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "%s", e.text);
-        journal_log(LOG_NOTICE, "mode %s, on request", mode_to_string(mode));
         return sd_bus_reply_method_return(request, NULL);
 }
 
-static int bus_method_set_mode(sd_bus_message *request, void *userdata, sd_bus_error *error) {
-        return bus_authorize(request, userdata, set_mode_authorized);
-}
-
-static int reload_authorized(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+int bus_manager_reload(sd_bus_message *request, Manager *m, const Caller *caller,
+                       sd_bus_error *error) {
         Error e = ERROR_INIT;
 
-        if (manager_reload(userdata, &e) < 0)
+        if (manager_reload(m, &e) < 0)
                 return sd_bus_error_setf(error, BUS_ERROR_CONFIGURATION, "%s", e.text);
         return sd_bus_reply_method_return(request, NULL);
-}
-
-static int bus_method_reload(sd_bus_message *request, void *userdata, sd_bus_error *error) {
-        return bus_authorize(request, userdata, reload_authorized);
 }
 
 /* Process 1's tree is the machine, and our own is not for trying. */
@@ -280,8 +273,8 @@ static int check_trial_root(const Manager *m, uint32_t root, sd_bus_error *error
                                  "%u is not a process that a trial can begin at", root);
 }
 
-static int trial_authorized(sd_bus_message *request, void *userdata, sd_bus_error *error) {
-        Manager *m = userdata;
+int bus_manager_trial(sd_bus_message *request, Manager *m, const Caller *caller,
+                      sd_bus_error *error) {
         Bus *b = bus_of(m);
         const char *text;
         uint32_t root;
@@ -291,7 +284,9 @@ static int trial_authorized(sd_bus_message *request, void *userdata, sd_bus_erro
         r = sd_bus_message_read(request, "us", &root, &text);
         if (r < 0)
                 return r;
-        if (m->trial.root > 0 && !bus_trial_is_owner(b, request))
+        /* Nobody without privilege can keep others from theirs. */
+        if (m->trial.root > 0 && !bus_trial_is_owner(b, request) &&
+            (caller->own_only || m->trial.uid == 0))
                 return sd_bus_error_setf(error, BUS_ERROR_TRIAL_BUSY,
                                          "somebody else's trial goes on below process %d",
                                          m->trial.root);
@@ -306,12 +301,8 @@ static int trial_authorized(sd_bus_message *request, void *userdata, sd_bus_erro
                 if (r < 0)
                         return r;
         }
-        manager_set_trial(m, (pid_t)root, mode);
+        manager_set_trial(m, (pid_t)root, mode, caller->own_only ? caller->uid : 0);
         return sd_bus_reply_method_return(request, NULL);
-}
-
-static int bus_method_trial(sd_bus_message *request, void *userdata, sd_bus_error *error) {
-        return bus_authorize(request, userdata, trial_authorized);
 }
 
 static int bus_property_get_version(sd_bus *bus, const char *path, const char *interface,
@@ -333,13 +324,13 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_PROPERTY("Version", "s", bus_property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Mode", "s", bus_property_get_mode, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_METHOD_WITH_ARGS("GetStatus", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", status),
-                                bus_method_get_status, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("SetMode", SD_BUS_ARGS("s", mode), SD_BUS_NO_RESULT,
-                                bus_method_set_mode, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_reload,
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetMode", SD_BUS_ARGS("s", mode), SD_BUS_NO_RESULT, bus_on_method,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_on_method,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Trial", SD_BUS_ARGS("u", root_pid, "s", mode), SD_BUS_NO_RESULT,
-                                bus_method_trial, SD_BUS_VTABLE_UNPRIVILEGED),
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Ticked",
                                 SD_BUS_ARGS("t", at_usec, "u", n_processes, "u", n_treated), 0),
         SD_BUS_VTABLE_END,

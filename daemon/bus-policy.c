@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
+#include "daemon/bus-method.h"
 #include "daemon/bus.h"
 #include "daemon/config.h"
 
@@ -10,10 +11,9 @@ static int configuration_error(sd_bus_error *error, const char *name, int r, con
                                  e->text[0] ? e->text : strerror(-r));
 }
 
-static int bus_method_get(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+int bus_policy_get(sd_bus_message *request, Manager *m, const Caller *caller, sd_bus_error *error) {
         _cleanup_free_
         char *json = NULL;
-        const Manager *m = userdata;
 
         json = config_to_json(&m->policy);
         if (!json)
@@ -36,10 +36,9 @@ static int read_settings(sd_bus_message *request, Settings *s) {
         return r < 0 ? r : sd_bus_message_exit_container(request);
 }
 
-static int set_authorized(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+int bus_policy_set(sd_bus_message *request, Manager *m, const Caller *caller, sd_bus_error *error) {
         _cleanup_(settings_done)
         Settings settings = SETTINGS_INIT;
-        Manager *m = userdata;
         Error e = ERROR_INIT;
         int r;
 
@@ -52,12 +51,8 @@ static int set_authorized(sd_bus_message *request, void *userdata, sd_bus_error 
         return sd_bus_reply_method_return(request, NULL);
 }
 
-static int bus_method_set(sd_bus_message *request, void *userdata, sd_bus_error *error) {
-        return bus_authorize(request, userdata, set_authorized);
-}
-
-static int reset_authorized(sd_bus_message *request, void *userdata, sd_bus_error *error) {
-        Manager *m = userdata;
+int bus_policy_reset(sd_bus_message *request, Manager *m, const Caller *caller,
+                     sd_bus_error *error) {
         Error e = ERROR_INIT;
         int r;
 
@@ -67,17 +62,13 @@ static int reset_authorized(sd_bus_message *request, void *userdata, sd_bus_erro
         return sd_bus_reply_method_return(request, NULL);
 }
 
-static int bus_method_reset(sd_bus_message *request, void *userdata, sd_bus_error *error) {
-        return bus_authorize(request, userdata, reset_authorized);
-}
-
 const sd_bus_vtable bus_policy_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), bus_method_get,
+        SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), bus_on_method,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Set", SD_BUS_ARGS("a(ss)", settings), SD_BUS_NO_RESULT,
-                                bus_method_set, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Reset", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_reset,
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reset", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_on_method,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "daemon/bus-method.h"
 #include "daemon/bus.h"
+#include "daemon/owner.h"
 
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6
@@ -63,7 +65,8 @@ static int append_identity(sd_bus_message *reply, const ProcView *v) {
         return r;
 }
 
-static int append_row(sd_bus_message *reply, const ProcView *v) {
+/* open: the caller may see what the kernel keeps from other users. */
+static int append_row(sd_bus_message *reply, const ProcView *v, bool open) {
         const ProcSample *s = &v->sample;
         int r;
 
@@ -76,7 +79,7 @@ static int append_row(sd_bus_message *reply, const ProcView *v) {
                 r = bus_append_double(reply, "Cpu", (double)v->cpu_share);
         if (r >= 0 && (s->valid & SAMPLE_DELAY))
                 r = bus_append_double(reply, "Delay", (double)v->delay_share);
-        if (r >= 0 && (s->valid & SAMPLE_BLOCK))
+        if (r >= 0 && (s->valid & SAMPLE_BLOCK) && open)
                 r = bus_append_double(reply, "IoBytes", (double)v->io_bytes_rate);
         if (r >= 0)
                 r = bus_append_string(reply, "Verdict", verdict_to_string(v->verdict));
@@ -87,10 +90,10 @@ static int append_row(sd_bus_message *reply, const ProcView *v) {
         return r;
 }
 
-static int bus_method_list(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+int bus_processes_list(sd_bus_message *request, Manager *m, const Caller *caller,
+                       sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp)
         sd_bus_message *reply = NULL;
-        const Manager *m = userdata;
         int r;
 
         r = sd_bus_message_new_method_return(request, &reply);
@@ -102,7 +105,8 @@ static int bus_method_list(sd_bus_message *request, void *userdata, sd_bus_error
                 pipeline_get_proc(m->pipeline, i, &view);
                 r = sd_bus_message_open_container(reply, 'a', "{sv}");
                 if (r >= 0)
-                        r = append_row(reply, &view);
+                        r = append_row(reply, &view,
+                                       owner_may_inspect(m, caller->uid, &view.sample));
                 if (r >= 0)
                         r = sd_bus_message_close_container(reply);
         }
@@ -111,9 +115,9 @@ static int bus_method_list(sd_bus_message *request, void *userdata, sd_bus_error
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-/* "Key": variant a{sd} of n values. */
+/* "Key": variant a{sd} of n values, of which shown is true; NULL: all. */
 static int append_numbers(sd_bus_message *reply, const char *key, const char *(*name)(size_t index),
-                          const float *values, size_t n) {
+                          const float *values, size_t n, bool (*shown)(size_t index)) {
         int r;
 
         r = sd_bus_message_open_container(reply, 'e', "sv");
@@ -124,7 +128,8 @@ static int append_numbers(sd_bus_message *reply, const char *key, const char *(*
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "{sd}");
         for (size_t i = 0; r >= 0 && i < n; i++)
-                r = sd_bus_message_append(reply, "{sd}", name(i), (double)values[i]);
+                if (!shown || shown(i))
+                        r = sd_bus_message_append(reply, "{sd}", name(i), (double)values[i]);
         for (int depth = 0; r >= 0 && depth < 3; depth++)
                 r = sd_bus_message_close_container(reply);
         return r;
@@ -136,6 +141,11 @@ static const char *class_name(size_t index) {
 
 static const char *feature_name(size_t index) {
         return feature_table[index].name;
+}
+
+/* Not made of the counters in /proc/PID/io. */
+static bool feature_is_open(size_t index) {
+        return !(feature_table[index].needs & (SAMPLE_CHARS | SAMPLE_BLOCK));
 }
 
 static int append_entries(sd_bus_message *reply, const Ledger *l, pid_t pid) {
@@ -159,12 +169,12 @@ static int append_entries(sd_bus_message *reply, const Ledger *l, pid_t pid) {
         return r;
 }
 
-static int append_reasons(sd_bus_message *reply, const Manager *m, const ProcView *v) {
+static int append_reasons(sd_bus_message *reply, const Manager *m, const ProcView *v, bool open) {
         PipelineStatus status;
         int r = 0;
 
         pipeline_get_status(m->pipeline, &status);
-        if (v->ident && v->ident->exe[0])
+        if (open && v->ident && v->ident->exe[0])
                 r = bus_append_string(reply, "Exe", v->ident->exe);
         if (r >= 0 && v->ident && v->ident->cgroup[0])
                 r = bus_append_string(reply, "Cgroup", v->ident->cgroup);
@@ -186,12 +196,13 @@ static int append_reasons(sd_bus_message *reply, const Manager *m, const ProcVie
         return r;
 }
 
-static int bus_method_explain(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+int bus_processes_explain(sd_bus_message *request, Manager *m, const Caller *caller,
+                          sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp)
         sd_bus_message *reply = NULL;
-        const Manager *m = userdata;
         ProcView view;
         uint32_t pid;
+        bool open;
         int r;
 
         r = sd_bus_message_read(request, "u", &pid);
@@ -203,18 +214,20 @@ static int bus_method_explain(sd_bus_message *request, void *userdata, sd_bus_er
         if (pipeline_find_proc(m->pipeline, (pid_t)pid, &view) < 0)
                 return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_PROCESS,
                                          "process %u is not there", pid);
+        open = owner_may_inspect(m, caller->uid, &view.sample);
         r = sd_bus_message_new_method_return(request, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "{sv}");
         if (r >= 0)
-                r = append_row(reply, &view);
+                r = append_row(reply, &view, open);
         if (r >= 0)
-                r = append_reasons(reply, m, &view);
+                r = append_reasons(reply, m, &view, open);
         if (r >= 0)
                 r = append_numbers(reply, "Probabilities", class_name, view.prediction.probability,
-                                   _CLASS_COUNT);
+                                   _CLASS_COUNT, /* shown= */ NULL);
         if (r >= 0)
-                r = append_numbers(reply, "Features", feature_name, view.row, FEATURE_COUNT);
+                r = append_numbers(reply, "Features", feature_name, view.row, FEATURE_COUNT,
+                                   open ? NULL : feature_is_open);
         if (r >= 0)
                 r = append_entries(reply, m->ledger, (pid_t)pid);
         if (r >= 0)
@@ -225,9 +238,9 @@ static int bus_method_explain(sd_bus_message *request, void *userdata, sd_bus_er
 const sd_bus_vtable bus_processes_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", processes),
-                                bus_method_list, SD_BUS_VTABLE_UNPRIVILEGED),
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("u", pid),
-                                SD_BUS_RESULT("a{sv}", explanation), bus_method_explain,
+                                SD_BUS_RESULT("a{sv}", explanation), bus_on_method,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };

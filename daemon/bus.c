@@ -3,14 +3,14 @@
 
 #include <errno.h>
 
+#include "daemon/bus-authority.h"
 #include "daemon/bus-ledger.h"
+#include "daemon/bus-watch.h"
 
 #define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 #define CALL_TIMEOUT (10 * USEC_PER_SEC)
 #define RETRY_MIN USEC_PER_SEC
 #define RETRY_MAX (60 * USEC_PER_SEC)
-#define DBUS_NAME "org.freedesktop.DBus"
-#define DBUS_PATH "/org/freedesktop/DBus"
 
 struct Bus {
         Manager *manager;
@@ -18,9 +18,8 @@ struct Bus {
         sd_bus_slot *name_slot; /* a request for the name under way */
         sd_event_source *retry;
         usec_t retry_delay;
-        sd_bus_slot *owner_match;
-        sd_bus_slot *owner_check;
-        char owner[64]; /* unique name of the trial's caller; "" none */
+        Authority *authority;
+        BusWatch *owner; /* the trial's caller; NULL: none */
         LedgerWatch ledger;
 };
 
@@ -29,6 +28,7 @@ static int bus_connect(Bus *b);
 static void bus_disconnect(Bus *b) {
         b->name_slot = sd_bus_slot_unref(b->name_slot);
         bus_trial_clear_owner(b);
+        b->authority = authority_free(b->authority);
         b->bus = sd_bus_close_unref(b->bus);
 }
 
@@ -80,9 +80,9 @@ static int bus_on_disconnected(sd_bus_message *message, void *userdata, sd_bus_e
 
         journal_log(LOG_WARNING, "the connection to the bus is lost, trying again");
         /* A caller that cannot be seen any more has left. */
-        if (b->owner[0]) {
+        if (b->owner) {
                 bus_trial_clear_owner(b);
-                manager_set_trial(b->manager, 0, MODE_OBSERVE);
+                manager_set_trial(b->manager, 0, MODE_OBSERVE, /* uid= */ 0);
         }
         bus_retry_later(b);
         return 0;
@@ -119,8 +119,13 @@ static int bus_connect(Bus *b) {
                 r = sd_bus_set_address(b->bus, address);
         if (r >= 0)
                 r = sd_bus_set_bus_client(b->bus, true);
+        /* No method takes any, and who sends some could use up ours. */
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(b->bus, false);
         if (r >= 0)
                 r = sd_bus_set_method_call_timeout(b->bus, CALL_TIMEOUT);
+        if (r >= 0)
+                r = authority_new(b->manager, b->bus, &b->authority);
         if (r >= 0)
                 r = bus_add_objects(b);
         if (r >= 0)
@@ -132,7 +137,7 @@ static int bus_connect(Bus *b) {
         if (r >= 0)
                 r = sd_bus_attach_event(b->bus, b->manager->event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)
-                b->bus = sd_bus_close_unref(b->bus);
+                bus_disconnect(b);
         return r;
 }
 
@@ -167,6 +172,7 @@ Bus *bus_free(Bus *b) {
         sd_event_source_disable_unref(b->retry);
         sd_bus_slot_unref(b->name_slot);
         bus_trial_clear_owner(b);
+        authority_free(b->authority);
         ledger_watch_done(&b->ledger);
         sd_bus_flush_close_unref(b->bus);
         free(b);
@@ -210,130 +216,41 @@ void bus_emit_ledger_changes(Bus *b) {
                 (void)ledger_watch_update(&b->ledger, b->manager->ledger, emit_changed, b);
 }
 
-/* A request that waits for the bus to say who sent it. */
-typedef struct Authorization {
-        sd_bus_message *request;
-        sd_bus_message_handler_t handler;
-        Manager *manager;
-} Authorization;
+int bus_on_method(sd_bus_message *request, void *userdata, sd_bus_error *error) {
+        const BusMethod *method = bus_method_find(sd_bus_message_get_interface(request),
+                                                  sd_bus_message_get_member(request));
+        Manager *m = userdata;
 
-static void authorization_destroy(void *userdata) {
-        Authorization *a = userdata;
-
-        sd_bus_message_unref(a->request);
-        free(a);
-}
-
-static int authorization_on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        _cleanup_(sd_bus_error_free)
-        sd_bus_error own = SD_BUS_ERROR_NULL;
-        Authorization *a = userdata;
-        uint32_t uid;
-        int r;
-
-        if (sd_bus_message_is_method_error(reply, NULL) ||
-            sd_bus_message_read(reply, "u", &uid) < 0 || uid != 0)
-                return sd_bus_reply_method_errorf(a->request, SD_BUS_ERROR_ACCESS_DENIED,
-                                                  "only root may call %s",
-                                                  sd_bus_message_get_member(a->request));
-        r = a->handler(a->request, a->manager, &own);
-        if (r >= 0)
-                return 0;
-        if (sd_bus_error_is_set(&own))
-                return sd_bus_reply_method_error(a->request, &own);
-        return sd_bus_reply_method_errno(a->request, r, NULL);
-}
-
-int bus_authorize(sd_bus_message *request, Manager *m, sd_bus_message_handler_t handler) {
-        const char *sender = sd_bus_message_get_sender(request);
-        sd_bus_slot *slot = NULL;
-        Authorization *a;
-        int r;
-
-        if (!sender)
-                return -EACCES;
-        a = calloc(1, sizeof(*a));
-        if (!a)
-                return -ENOMEM;
-        *a = (Authorization){
-                .request = sd_bus_message_ref(request), .handler = handler, .manager = m};
-        r = sd_bus_call_method_async(sd_bus_message_get_bus(request), &slot, DBUS_NAME, DBUS_PATH,
-                                     DBUS_NAME, "GetConnectionUnixUser", authorization_on_reply, a,
-                                     "s", sender);
-        if (r < 0) {
-                authorization_destroy(a);
-                return r;
-        }
-        /* The slot lives until the answer comes or the connection ends, and a with it. */
-        (void)sd_bus_slot_set_destroy_callback(slot, authorization_destroy);
-        (void)sd_bus_slot_set_floating(slot, true);
-        sd_bus_slot_unref(slot);
-        return 1;
+        if (!method || !m->bus)
+                return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
+                                        "this method is open to nobody");
+        return authority_request(m->bus->authority, method, request, error);
 }
 
 bool bus_trial_is_owner(const Bus *b, sd_bus_message *request) {
-        return !b->owner[0] || streq(b->owner, sd_bus_message_get_sender(request));
+        return !b->owner || streq(bus_watch_name(b->owner), sd_bus_message_get_sender(request));
 }
 
 void bus_trial_clear_owner(Bus *b) {
-        if (!b)
-                return;
-        b->owner_match = sd_bus_slot_unref(b->owner_match);
-        b->owner_check = sd_bus_slot_unref(b->owner_check);
-        b->owner[0] = 0;
+        if (b)
+                b->owner = bus_watch_free(b->owner);
 }
 
-static void bus_trial_owner_left(Bus *b) {
-        journal_log(LOG_INFO, "the trial's caller %s has left the bus", b->owner);
+static void bus_on_owner_left(void *userdata) {
+        Bus *b = userdata;
+
+        journal_log(LOG_INFO, "the trial's caller %s has left the bus", bus_watch_name(b->owner));
         bus_trial_clear_owner(b);
-        manager_set_trial(b->manager, 0, MODE_OBSERVE);
-}
-
-static int bus_on_owner_changed(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
-        const char *name, *old_owner, *new_owner;
-        Bus *b = userdata;
-
-        if (sd_bus_message_read(signal, "sss", &name, &old_owner, &new_owner) >= 0 &&
-            !new_owner[0] && streq(name, b->owner))
-                bus_trial_owner_left(b);
-        return 0;
-}
-
-static int bus_on_owner_checked(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        Bus *b = userdata;
-        int there;
-
-        b->owner_check = sd_bus_slot_unref(b->owner_check);
-        if (sd_bus_message_is_method_error(reply, NULL) ||
-            sd_bus_message_read(reply, "b", &there) < 0 || !there)
-                bus_trial_owner_left(b);
-        return 0;
+        manager_set_trial(b->manager, 0, MODE_OBSERVE, /* uid= */ 0);
 }
 
 int bus_trial_set_owner(Bus *b, sd_bus_message *request) {
         const char *sender = sd_bus_message_get_sender(request);
-        char match[256];
-        int r;
 
-        if (streq(b->owner, sender))
+        if (b->owner && streq(bus_watch_name(b->owner), sender))
                 return 0;
         bus_trial_clear_owner(b);
-        snprintf(match, sizeof(match),
-                 "type='signal',sender='" DBUS_NAME "',path='" DBUS_PATH "',interface='" DBUS_NAME
-                 "',member='NameOwnerChanged',arg0='%s'",
-                 sender);
-        r = sd_bus_add_match_async(b->bus, &b->owner_match, match, bus_on_owner_changed,
-                                   /* install_callback= */ NULL, b);
-        if (r < 0)
-                return r;
-        snprintf(b->owner, sizeof(b->owner), "%s", sender);
-        /* It may have left before the match was there. The bus answers in order, so whoever is
-         * there now will be heard leaving. */
-        r = sd_bus_call_method_async(b->bus, &b->owner_check, DBUS_NAME, DBUS_PATH, DBUS_NAME,
-                                     "NameHasOwner", bus_on_owner_checked, b, "s", sender);
-        if (r < 0)
-                bus_trial_clear_owner(b);
-        return r;
+        return bus_watch_new(b->bus, sender, bus_on_owner_left, b, &b->owner);
 }
 
 int bus_append_string(sd_bus_message *reply, const char *key, const char *value) {

@@ -34,12 +34,8 @@ extern const sd_bus_vtable bus_processes_vtable[];
 extern const sd_bus_vtable bus_policy_vtable[];
 extern const sd_bus_vtable bus_ledger_vtable[];
 
-/*
- * Asks the bus who sent the request, without waiting, and calls handler for root alone; others get
- * AccessDenied. handler replies, or returns -errno with the error set, as any sd-bus handler.
- * Returns 1, or -errno.
- */
-int bus_authorize(sd_bus_message *request, Manager *m, sd_bus_message_handler_t handler);
+/* Handles every method: finds it in the table of bus-method.h and has it authorized. */
+int bus_on_method(sd_bus_message *request, void *userdata, sd_bus_error *error);
 
 /* "Key": value, into an open a{sv}. Return 0 or -errno. */
 int bus_append_string(sd_bus_message *reply, const char *key, const char *value);

@@ -44,6 +44,10 @@ static Kind table[] = {
         LIMITED(MESSAGE_CHANGE_FAILED, "change-failed", 10),
         LIMITED(MESSAGE_EVENTS_LOST, "events-lost", 5),
         LIMITED(MESSAGE_COLLECTOR_FALLBACK, "collector-fallback", 5),
+        /* What strangers can cause at will is limited apart from what administrators do. */
+        ALWAYS(MESSAGE_REQUEST_ADMITTED, "request-admitted"),
+        LIMITED(MESSAGE_OWN_REQUEST_ADMITTED, "own-request-admitted", 10),
+        LIMITED(MESSAGE_REQUEST_REFUSED, "request-refused", 6),
         LIMITED(MESSAGE_TRIAL_BEGUN, "trial-begun", 10),
         LIMITED(MESSAGE_TRIAL_ENDED, "trial-ended", 10),
 };

@@ -34,6 +34,9 @@
 #define MESSAGE_TRIAL_ENDED "db123645c6814fb79ea5dee75f3d0b54"
 #define MESSAGE_CHANGE_FAILED "869dc1cc19684a7d9edd40189afd6b9c"
 #define MESSAGE_KNOB_HANDS_OFF "adfed2874a1049dabac578ecf5f6f442"
+#define MESSAGE_REQUEST_ADMITTED "24bf93e3510f42868ea22428b7ef6ba6"
+#define MESSAGE_OWN_REQUEST_ADMITTED "2648c130931a4f0cb4ec43338625b314"
+#define MESSAGE_REQUEST_REFUSED "5c3624a09eb54e5d93fb9f51d0f24654"
 #define MESSAGE_SUPPRESSED "fd0c324c7a76494ea2c4d3a40138565f"
 
 /* The fields of a message: type and name of the member, name in the journal, meaning. aikmd(8)
@@ -52,6 +55,10 @@
         X(pid_t, victim, "AIKM_VICTIM", "The protected process that waited.")                     \
         X(const char *, victim_comm, "AIKM_VICTIM_COMM", "Its name.")                             \
         X(const char *, model, "AIKM_MODEL", "The model that predicted.")                         \
+        X(const char *, verb, "AIKM_VERB", "What was asked for over the bus.")                    \
+        X(const char *, caller_uid, "AIKM_CALLER_UID", "The user who asked.")                     \
+        X(pid_t, caller_pid, "AIKM_CALLER_PID", "The process that asked.")                        \
+        X(const char *, caller_comm, "AIKM_CALLER_COMM", "Its name.")                             \
         X(const char *, kind, "AIKM_KIND", "Which kind of message was suppressed.")               \
         X(uint64_t, suppressed, "AIKM_SUPPRESSED", "How many messages of that kind were.")
 

@@ -3,6 +3,7 @@
 
 #include "daemon/bus.h"
 #include "daemon/manager.h"
+#include "daemon/owner.h"
 
 static void tell_report(const LedgerReport *report) {
         if (report->other_boot)
@@ -138,12 +139,12 @@ int manager_rollback(Manager *m, RestoreWhat what, uint64_t number, RestoreCount
         return 0;
 }
 
-static void manager_change_trial(Manager *m, pid_t root, Mode mode) {
+static void manager_change_trial(Manager *m, pid_t root, Mode mode, uid_t uid) {
         pid_t old = m->trial.root;
 
         manager_record(m, trial, root, mode);
         pipeline_set_trial(m->pipeline, root, mode);
-        m->trial = (Trial){.root = root, .mode = mode};
+        m->trial = (Trial){.root = root, .mode = mode, .uid = uid};
         if (old > 0)
                 journal_note(LOG_INFO, MESSAGE_TRIAL_ENDED, &(JournalFields){.pid = old},
                              "The trial below process %d has ended", old);
@@ -153,12 +154,12 @@ static void manager_change_trial(Manager *m, pid_t root, Mode mode) {
                              mode_to_string(mode));
 }
 
-void manager_set_trial(Manager *m, pid_t root, Mode mode) {
+void manager_set_trial(Manager *m, pid_t root, Mode mode, uid_t uid) {
         bool other = m->trial.root > 0;
 
         if (root == 0 && !other)
                 return;
-        manager_change_trial(m, root, mode);
+        manager_change_trial(m, root, mode, uid);
         /* What was done in the old tree is put back by the decisions of a tick without it. */
         if (other)
                 manager_tick(m);
@@ -170,10 +171,11 @@ void manager_check_trial(Manager *m) {
         if (m->trial.root == 0)
                 return;
         if (pipeline_find_proc(m->pipeline, m->trial.root, &root) >= 0 && !root.sample.zombie &&
-            (m->trial.start == 0 || m->trial.start == root.sample.start)) {
+            (m->trial.start == 0 || m->trial.start == root.sample.start) &&
+            (m->trial.uid == 0 || owner_has_tree(m, m->trial.uid, m->trial.root))) {
                 m->trial.start = root.sample.start;
                 return;
         }
         bus_trial_clear_owner(m->bus);
-        manager_change_trial(m, 0, MODE_OBSERVE);
+        manager_change_trial(m, 0, MODE_OBSERVE, /* uid= */ 0);
 }

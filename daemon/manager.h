@@ -28,6 +28,7 @@ typedef struct Trial {
         pid_t root;     /* 0: none */
         uint64_t start; /* of root, clock ticks; 0: not seen in a sample yet */
         Mode mode;
+        uid_t uid; /* it ends when a process of anybody else appears in the tree; 0: it goes on */
 } Trial;
 
 typedef struct Manager {
@@ -108,7 +109,7 @@ int model_choose(const char *setting, Model **ret, char *ret_reason, size_t size
 void model_note_refused(const char *reason);
 
 /* root 0 ends the trial and puts back what was done in the tree. */
-void manager_set_trial(Manager *m, pid_t root, Mode mode);
+void manager_set_trial(Manager *m, pid_t root, Mode mode, uid_t uid);
 /* After a sample: where root is no more, the trial ends, for its pid may soon be another's. */
 void manager_check_trial(Manager *m);
 /* -ENOENT where nothing matches. */

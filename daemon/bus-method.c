@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/bus-method.h"
+
+#include <errno.h>
+
+#include "daemon/bus.h"
+#include "daemon/owner.h"
+
+/* As much as fits, and no half character: polkit wants whole ones. */
+static void put_text(char *buffer, size_t size, size_t *length, const char *text) {
+        size_t n = strlen(text);
+
+        if (n >= size - *length) {
+                n = size - *length - 1;
+                while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+                        n--;
+        }
+        memcpy(buffer + *length, text, n);
+        buffer[ *length += n] = '\0';
+}
+
+static void put_value(char *buffer, size_t size, const char *text) {
+        size_t length = 0;
+
+        put_text(buffer, size, &length, text);
+}
+
+static void describe_mode(sd_bus_message *request, BusDetails *ret) {
+        const char *mode;
+
+        if (sd_bus_message_read(request, "s", &mode) <= 0)
+                return;
+        ret->key[0] = "mode";
+        put_value(ret->value[0], sizeof(ret->value[0]), mode);
+}
+
+static void describe_trial(sd_bus_message *request, BusDetails *ret) {
+        const char *mode;
+        uint32_t pid;
+
+        if (sd_bus_message_read(request, "us", &pid, &mode) <= 0)
+                return;
+        ret->key[0] = "pid";
+        snprintf(ret->value[0], sizeof(ret->value[0]), "%u", pid);
+        ret->key[1] = "mode";
+        put_value(ret->value[1], sizeof(ret->value[1]), mode);
+}
+
+static void describe_rollback(sd_bus_message *request, BusDetails *ret) {
+        const char *what;
+        uint64_t number;
+
+        if (sd_bus_message_read(request, "st", &what, &number) <= 0)
+                return;
+        ret->key[0] = "what";
+        put_value(ret->value[0], sizeof(ret->value[0]), what);
+        ret->key[1] = "number";
+        snprintf(ret->value[1], sizeof(ret->value[1]), "%" PRIu64, number);
+}
+
+static void describe_settings(sd_bus_message *request, BusDetails *ret) {
+        const char *key, *value;
+        size_t length = 0;
+
+        ret->key[0] = "settings";
+        ret->value[0][0] = '\0';
+        if (sd_bus_message_enter_container(request, 'a', "(ss)") < 0)
+                return;
+        while (sd_bus_message_read(request, "(ss)", &key, &value) > 0) {
+                const char *const words[] = {length > 0 ? " " : "", key, "=", value};
+
+                for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                        put_text(ret->value[0], sizeof(ret->value[0]), &length, words[i]);
+        }
+}
+
+static bool is_own_rollback(const Manager *m, sd_bus_message *request, const Caller *caller) {
+        const char *what;
+        uint64_t number;
+
+        if (sd_bus_message_read(request, "st", &what, &number) <= 0)
+                return false;
+        if (streq(what, "pid"))
+                return owner_has_changes(m, caller->uid, RESTORE_PID, number);
+        if (streq(what, "action"))
+                return owner_has_changes(m, caller->uid, RESTORE_ACTION, number);
+        return false;
+}
+
+/* Ending is for the one who began; it is open to that one whatever became of the tree. */
+static bool is_own_trial(const Manager *m, sd_bus_message *request, const Caller *caller) {
+        const char *mode;
+        uint32_t root;
+
+        if (sd_bus_message_read(request, "us", &root, &mode) <= 0)
+                return false;
+        if (root == 0)
+                return bus_trial_is_owner(bus_of(m), request);
+        return root <= INT32_MAX && owner_has_tree(m, caller->uid, (pid_t)root);
+}
+
+const BusMethod bus_methods[] = {
+        {"Manager", "GetStatus", bus_manager_get_status, "read"},
+        {"Manager", "SetMode", bus_manager_set_mode, "set-mode", .done = "Mode set",
+         .describe = describe_mode},
+        {"Manager", "Reload", bus_manager_reload, "reload", .done = "Configuration read again"},
+        {"Manager", "Trial", bus_manager_trial, "trial", "trial-own", is_own_trial,
+         .done = "Trial set", .describe = describe_trial},
+        {"Processes", "List", bus_processes_list, "read"},
+        {"Processes", "Explain", bus_processes_explain, "read"},
+        {"Policy", "Get", bus_policy_get, "read"},
+        {"Policy", "Set", bus_policy_set, "set-policy", .done = "Policy set",
+         .describe = describe_settings},
+        {"Policy", "Reset", bus_policy_reset, "reset-policy", .done = "Policy reset"},
+        {"Ledger", "List", bus_ledger_list, "read"},
+        {"Ledger", "Rollback", bus_ledger_rollback, "rollback", "rollback-own", is_own_rollback,
+         .done = "Rolled back", .describe = describe_rollback},
+        {},
+};
+
+const BusMethod *bus_method_find(const char *interface, const char *member) {
+        if (!interface || !member || strncmp(interface, ACTION_PREFIX, strlen(ACTION_PREFIX)) != 0)
+                return NULL;
+        interface += strlen(ACTION_PREFIX);
+        for (const BusMethod *method = bus_methods; method->member; method++)
+                if (streq(method->interface, interface) && streq(method->member, member))
+                        return method;
+        return NULL;
+}
