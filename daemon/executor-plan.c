@@ -54,6 +54,7 @@ static int note_done(Action *a, uint64_t id) {
 void action_undo(Action *a, LedgerState state) {
         for (size_t i = a->n_done; i > 0; i--) {
                 const LedgerEntry *e = executor_find_id(a->x, a->done[i - 1]);
+                LedgerState end = state;
                 char value[ACTUATOR_VALUE_MAX];
                 const Actuator *actuator;
                 ActuatorTarget t;
@@ -63,9 +64,13 @@ void action_undo(Action *a, LedgerState state) {
                 actuator = actuator_find(e->actuator);
                 t = entry_target(e);
                 if (state == LEDGER_UNDONE && actuator->read(&a->x->context, &t, value) >= 0 &&
-                    streq(value, e->new_value) && !streq(value, e->old_value))
-                        (void)actuator->apply(&a->x->context, &t, e->old_value);
-                (void)ledger_end(a->x->ledger, e->id, state);
+                    streq(value, e->new_value) && !streq(value, e->old_value)) {
+                        if (actuator->for_good)
+                                end = LEDGER_KEPT;
+                        else
+                                (void)actuator->apply(&a->x->context, &t, e->old_value);
+                }
+                (void)ledger_end(a->x->ledger, e->id, end);
         }
         a->n_done = 0;
 }

@@ -56,6 +56,10 @@ static int lower(Action *a, const Actuator *actuator) {
                                a->decision->comm);
                 return plan_carry_out(&p, a);
         }
+        if (r == -EBUSY)
+                return error_set(a->error, -ECANCELED,
+                                 "the weight of %s was set past its service manager",
+                                 a->decision->unit);
         if (r < 0 && r != -ESRCH)
                 return error_set(a->error, r, "cannot read %s of %s: %s", actuator->name,
                                  a->decision->unit, strerror(-r));
