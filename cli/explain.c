@@ -93,6 +93,7 @@ static void print_sentences(const Context *c, const json_object *x, FILE *f) {
         const char *class = json_str(x, "class") ?: "",
                    *verdict = json_str(x, "verdict") ?: "unknown";
         const char *phrase = "has no class yet", *rule = json_str(x, "rule");
+        const char *lowered = json_str(x, "lowered_unit");
         uint64_t pid = 0, since, victim = 0, delay = 0;
         char number[FORMAT_MAX], share[FORMAT_MAX];
         double confidence;
@@ -121,6 +122,8 @@ static void print_sentences(const Context *c, const json_object *x, FILE *f) {
                              json_str(x, "victim_comm") ?: "?", victim,
                              format_duration(number, delay));
         }
+        if (lowered && lowered[0])
+                report_field(c, f, "Lowered", STYLE_WARN, "%s, with all that runs in it", lowered);
         if (rule && rule[0])
                 report_field(c, f, "Rule", STYLE_NONE, "%s", rule);
 }
@@ -165,8 +168,13 @@ static void print_probabilities(const Context *c, const json_object *x, FILE *f)
 static void print_details(const Context *c, const json_object *x, FILE *f) {
         static const struct {
                 const char *key, *label;
-        } texts[] = {{"exe", "Executable"}, {"unit", "Unit"},        {"cgroup", "Cgroup"},
-                     {"group", "Group"},    {"sched", "Scheduling"}, {"model", "Model"}};
+        } texts[] = {{"exe", "Executable"},
+                     {"unit", "Unit"},
+                     {"cgroup", "Cgroup"},
+                     {"group", "Group"},
+                     {"group_reason", "Weighed as"},
+                     {"sched", "Scheduling"},
+                     {"model", "Model"}};
         double cpu = 0, delay = 0, io = 0, rss = 0;
         char a[FORMAT_MAX], b[FORMAT_MAX], d[FORMAT_MAX], user[64];
         uint64_t ppid = 0, uid = 0, threads = 0;

@@ -92,6 +92,7 @@ static uint64_t count(const json_object *result, const char *key) {
 static void print_result(const Target *t, const json_object *result) {
         uint64_t restored = count(result, "restored"), foreign = count(result, "foreign");
         uint64_t gone = count(result, "gone"), failed = count(result, "failed");
+        uint64_t kept = count(result, "kept");
 
         if (t->also_pid)
                 printf("%" PRIu64 " is taken as the action; pid:%" PRIu64
@@ -101,7 +102,7 @@ static void print_result(const Target *t, const json_object *result) {
                 fputs("Everything: ", stdout);
         else
                 printf("%s %" PRIu64 ": ", streq(t->what, "pid") ? "Process" : "Action", t->number);
-        if (restored + foreign + gone + failed == 0)
+        if (restored + foreign + gone + failed + kept == 0)
                 puts("nothing was changed, nothing to put back.");
         else {
                 printf("%" PRIu64 " restored", restored);
@@ -110,6 +111,8 @@ static void print_result(const Target *t, const json_object *result) {
                                foreign);
                 if (gone > 0)
                         printf(", %" PRIu64 " gone", gone);
+                if (kept > 0)
+                        printf(", %" PRIu64 " that cannot be put back", kept);
                 if (failed > 0)
                         printf(", %" PRIu64 " failed", failed);
                 puts(".");

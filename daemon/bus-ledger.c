@@ -114,9 +114,9 @@ int bus_ledger_list(sd_bus_message *request, Manager *m, const Caller *caller,
 
 static int reply_with_count(sd_bus_message *request, const RestoreCount *count) {
         return sd_bus_reply_method_return(
-                request, "a{sv}", 4, "Restored", "u", (uint32_t)count->restored, "Foreign", "u",
+                request, "a{sv}", 5, "Restored", "u", (uint32_t)count->restored, "Foreign", "u",
                 (uint32_t)count->foreign, "Gone", "u", (uint32_t)count->gone, "Failed", "u",
-                (uint32_t)count->failed);
+                (uint32_t)count->failed, "Kept", "u", (uint32_t)count->kept);
 }
 
 static bool ledger_knows_action(const Ledger *l, uint64_t action) {

@@ -169,6 +169,38 @@ static int append_entries(sd_bus_message *reply, const Ledger *l, pid_t pid) {
         return r;
 }
 
+/* Which group it is and why that one: what every weight and nice value is measured against. */
+static int append_group(sd_bus_message *reply, const ProcView *v) {
+        const ProcSample *s = &v->sample;
+        char path[sizeof(v->ident->cgroup)] = "", text[sizeof(path) + 128];
+        int r = 0;
+
+        if (v->ident && v->ident->group_length > 0)
+                snprintf(path, sizeof(path), "%.*s", v->ident->group_length, v->ident->cgroup);
+        if (path[0])
+                r = bus_append_string(reply, "GroupPath", path);
+        if (r < 0 || !(s->valid & SAMPLE_GROUP))
+                return r;
+        switch ((SchedGroupKind)s->group_kind) {
+        case SCHED_GROUP_CGROUP:
+                snprintf(text, sizeof(text), "control group %s has the cpu controller",
+                         path[0] ? path : "of its own");
+                break;
+        case SCHED_GROUP_AUTOGROUP:
+                snprintf(text, sizeof(text),
+                         "autogroup of session %d: no control group of it has the cpu controller, "
+                         "and kernel.sched_autogroup_enabled is 1",
+                         s->sid);
+                break;
+        default:
+                snprintf(text, sizeof(text),
+                         "root group: no control group of it has the cpu controller, and it is in "
+                         "no autogroup");
+                break;
+        }
+        return bus_append_string(reply, "GroupReason", text);
+}
+
 static int append_reasons(sd_bus_message *reply, const Manager *m, const ProcView *v, bool open) {
         PipelineStatus status;
         int r = 0;
@@ -178,6 +210,10 @@ static int append_reasons(sd_bus_message *reply, const Manager *m, const ProcVie
                 r = bus_append_string(reply, "Exe", v->ident->exe);
         if (r >= 0 && v->ident && v->ident->cgroup[0])
                 r = bus_append_string(reply, "Cgroup", v->ident->cgroup);
+        if (r >= 0)
+                r = append_group(reply, v);
+        if (r >= 0 && v->lowered)
+                r = bus_append_string(reply, "LoweredUnit", v->lowered);
         if (r >= 0 && v->rule)
                 r = bus_append_string(reply, "Rule", v->rule);
         if (r >= 0)
