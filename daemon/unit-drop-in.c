@@ -15,7 +15,7 @@
 
 /* Users own what is below run/user/UID: no link of theirs is followed, no pipe of theirs opened. */
 static int open_below(int dir_fd, const char *path, int flags) {
-        struct open_how how = {.flags = (uint64_t)(flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
+        struct open_how how = {.flags = (uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
         int fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 
@@ -78,7 +78,7 @@ static int look(int folder, const UnitName *unit, const char *file, const char *
         struct stat st;
         ssize_t n;
 
-        fd = open_below(folder, file, O_RDONLY);
+        fd = open_below(folder, file, O_RDONLY | O_NONBLOCK);
         if (fd < 0)
                 return fd;
         if (fstat(fd, &st) < 0)

@@ -12,7 +12,7 @@
 #include "util/io.h"
 
 #define TIMEOUT_MACHINE USEC_PER_SEC
-#define TIMEOUT_USER (300 * USEC_PER_MSEC)
+#define TIMEOUT_USER (500 * USEC_PER_MSEC)
 #define REST (30 * USEC_PER_SEC)
 #define SILENT_MAX 16
 #define WEIGHT_MAX 10000
