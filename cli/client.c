@@ -59,9 +59,19 @@ int client_open(Context *c, Error *e) {
         return r < 0 ? not_running(c, e, strerror(-r)) : CLI_OK;
 }
 
+/* Whether it is the connection itself that failed. */
 static bool is_lost(const sd_bus_error *error, int r) {
+        /* sd-bus gives a connection that is gone a name of its own making, too. */
+        static const char *const names[] = {
+                SD_BUS_ERROR_DISCONNECTED, "System.Error.ENOTCONN", "System.Error.ECONNRESET",
+                "System.Error.ESHUTDOWN",  "System.Error.EPIPE",
+        };
+
+        for (size_t i = 0; error->name && i < ELEMENTSOF(names); i++)
+                if (sd_bus_error_has_name(error, names[i]))
+                        return true;
         if (error->name)
-                return sd_bus_error_has_name(error, SD_BUS_ERROR_DISCONNECTED);
+                return false;
         return r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE ||
                r == -ENOENT || r == -EPERM || r == -ESHUTDOWN;
 }
@@ -77,7 +87,7 @@ static int explain_error(const Context *c, const sd_bus_error *error, int r, Err
         const char *text = error->message ? error->message : strerror(r < 0 ? -r : EIO);
 
         /* Behind a bridge it is the way that is gone, whatever the daemon does. */
-        if (is_lost(error, r) && remote_option(c)) {
+        if (remote_option(c) && (is_lost(error, r) || (c->bus && sd_bus_is_open(c->bus) <= 0))) {
                 error_set(e, r, "the connection to %s was lost: %s", client_where(c), text);
                 return CLI_FAILURE;
         }
@@ -87,9 +97,8 @@ static int explain_error(const Context *c, const sd_bus_error *error, int r, Err
         if (error->name && (strncmp(error->name, "org.freedesktop.DBus.Error.Spawn.", 33) == 0 ||
                             strncmp(error->name, "org.freedesktop.systemd1.", 25) == 0))
                 return not_running(c, e, text);
-        /* Without an answer's name it is the connection itself that failed. */
         if (is_lost(error, r))
-                return not_running(c, e, strerror(-r));
+                return not_running(c, e, text);
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
                 error_set(e, r, "refused: %s (only root may change anything)", text);
         else if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||

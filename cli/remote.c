@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <systemd/sd-bus.h>
 
 #include "util/error.h"
@@ -122,33 +121,36 @@ static bool is_in_path(const char *program) {
         }
 }
 
-/* The status of the bridge's process once it has ended: it is the only child there is. sd-bus will
- * reap it, so it is left to be waited for. -1: it goes on, or was killed. */
-static int bridge_status(void) {
-        sigset_t set;
-
-        sigemptyset(&set);
-        sigaddset(&set, SIGCHLD);
-        for (int i = 0; i < 2; i++) {
-                siginfo_t si = {0};
-
-                if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid > 0)
-                        return si.si_code == CLD_EXITED ? si.si_status : -1;
-                (void)sigtimedwait(&set, NULL, &end_patience);
-        }
-        return -1;
+/* What sd-bus starts for the way there; NULL: nothing. */
+static const char *bridge_program(const Context *c) {
+        return c->host ? "ssh" : strchr(c->machine, '@') ? "systemd-run" : NULL;
 }
 
-/* Until the bus has said hello. 0, or -errno; *ret_status is that of the bridge where it ended. */
-static int wait_ready(sd_bus *bus, int *ret_status) {
+/* The status with which the bridge's process ended: it is the only child there is. Its signal is
+ * asked, for sd-bus may have reaped it already. -1: there is none, it goes on, or was killed. */
+static int bridge_status(const Context *c) {
+        siginfo_t si;
+        sigset_t set;
+
+        if (!bridge_program(c))
+                return -1;
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        if (sigtimedwait(&set, &si, &end_patience) < 0)
+                return -1;
+        return si.si_code == CLD_EXITED ? si.si_status : -1;
+}
+
+/* Until the bus has said hello. */
+static int wait_ready(sd_bus *bus) {
         for (;;) {
                 int r = sd_bus_process(bus, NULL);
 
-                /* sd_bus_process() once more would end and reap the bridge. */
-                if (r < 0 || sd_bus_is_open(bus) <= 0) {
-                        *ret_status = bridge_status();
-                        return r < 0 ? r : -ECONNRESET;
-                }
+                if (r < 0)
+                        return r;
+                /* sd_bus_process() once more would end the bridge before it has ended itself. */
+                if (sd_bus_is_open(bus) <= 0)
+                        return -ECONNRESET;
                 if (sd_bus_is_ready(bus) > 0)
                         return 0;
                 if (r == 0)
@@ -204,7 +206,7 @@ static int explain_machine(const Context *c, int r, int status, Error *e) {
 }
 
 static int check_program(const Context *c, Error *e) {
-        const char *program = c->host ? "ssh" : strchr(c->machine, '@') ? "systemd-run" : NULL;
+        const char *program = bridge_program(c);
 
         /* Newer releases of sd-bus let SYSTEMD_SSH name another. */
         if (!program || is_in_path(program) || (c->host && secure_getenv("SYSTEMD_SSH")))
@@ -221,7 +223,7 @@ int remote_open(Context *c, Error *e) {
 
         if (check_program(c, e) < 0)
                 return CLI_FAILURE;
-        /* Blocked, the bridge's end stays to be waited for. */
+        /* Blocked, the bridge's end waits to be asked for. */
         sigemptyset(&child);
         sigaddset(&child, SIGCHLD);
         if (sigprocmask(SIG_BLOCK, &child, &before) < 0) {
@@ -231,7 +233,9 @@ int remote_open(Context *c, Error *e) {
         r = c->host ? sd_bus_open_system_remote(&bus, c->host)
                     : sd_bus_open_system_machine(&bus, c->machine);
         if (r >= 0)
-                r = wait_ready(bus, &status);
+                r = wait_ready(bus);
+        if (r == -ECONNRESET || r == -EPIPE || r == -ENOTCONN || r == -ECONNREFUSED)
+                status = bridge_status(c);
         if (r < 0)
                 (void)(c->host ? explain_host(c, r, status, e) : explain_machine(c, r, status, e));
         else

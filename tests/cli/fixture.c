@@ -109,6 +109,51 @@ void fixture_stop(Fixture *f) {
         (void)rmdir(f->dir);
 }
 
+static const char ssh_script[] =
+        "#!/bin/sh\n"
+        "echo \"$@\" >>%1$s/ssh-args\n"
+        "case \" $* \" in\n"
+        "*\" unreachable \"*)\n"
+        "        echo 'ssh: connect to host unreachable port 22: Connection refused' >&2\n"
+        "        exit 255 ;;\n"
+        "*\" nobridge \"*) echo 'sh: 1: systemd-stdio-bridge: not found' >&2; exit 127 ;;\n"
+        "*\" nobus \"*) exec systemd-stdio-bridge -p unix:path=%1$s/nobody ;;\n"
+        "*\" killed \"*) kill -9 $$ ;;\n"
+        "*\" brief \"*) exec timeout 0.5 systemd-stdio-bridge -p %2$s ;;\n"
+        "esac\n"
+        "exec systemd-stdio-bridge -p %2$s\n";
+
+bool fixture_start_ssh(Fixture *f) {
+        char path[128], search[4096];
+        _cleanup_fclose_
+        FILE *file = NULL;
+
+        if (system("command -v systemd-stdio-bridge >/dev/null") != 0)
+                return false;
+        snprintf(path, sizeof(path), "%s/ssh", f->dir);
+        file = fopen(path, "we");
+        assert_non_null(file);
+        assert_true(fprintf(file, ssh_script, f->dir, f->address) > 0);
+        assert_int_equal(fflush(file), 0);
+        assert_int_equal(fchmod(fileno(file), 0755), 0);
+        snprintf(f->path, sizeof(f->path), "%s", getenv("PATH") ?: "/usr/bin:/bin");
+        snprintf(search, sizeof(search), "%s:%s", f->dir, f->path);
+        assert_int_equal(setenv("PATH", search, 1), 0);
+        assert_int_equal(unsetenv("AIKM_BUS_ADDRESS"), 0);
+        return true;
+}
+
+void fixture_stop_ssh(Fixture *f) {
+        char path[128];
+
+        assert_int_equal(setenv("PATH", f->path, 1), 0);
+        assert_int_equal(setenv("AIKM_BUS_ADDRESS", f->address, 1), 0);
+        snprintf(path, sizeof(path), "%s/ssh", f->dir);
+        (void)unlink(path);
+        snprintf(path, sizeof(path), "%s/ssh-args", f->dir);
+        (void)unlink(path);
+}
+
 void fixture_words(char *line, char **ret_words, size_t n) {
         char *save = NULL;
         size_t i = 0;

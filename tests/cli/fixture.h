@@ -17,6 +17,7 @@
 typedef struct Fixture {
         char dir[64];
         char address[96]; /* of the bus */
+        char path[2048];  /* PATH as it was before fixture_start_ssh() */
         pid_t bus, fake;
 } Fixture;
 
@@ -33,6 +34,15 @@ bool fixture_start(Fixture *f);
 void fixture_start_fake(Fixture *f, const char *option);
 void fixture_stop_fake(Fixture *f);
 void fixture_stop(Fixture *f);
+
+/*
+ * An ssh of the test's own, first in PATH, and AIKM_BUS_ADDRESS unset: whatever the host, the bus
+ * behind it is the fixture's. Its arguments are appended to DIR/ssh-args, a line a run. Hosts that
+ * fail: unreachable, nobridge, nobus, killed, brief (loses the connection after half a second).
+ * False where systemd-stdio-bridge is not installed.
+ */
+bool fixture_start_ssh(Fixture *f);
+void fixture_stop_ssh(Fixture *f);
 
 /* Runs aikmctl with the words of a line (blank-separated), stdout and stderr caught. */
 void fixture_run(const Fixture *f, const char *line, Output *ret);

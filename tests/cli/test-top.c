@@ -352,6 +352,34 @@ static void test_unknown_terminal(void **state) {
         assert_non_null(strstr(s->bytes, "no-such-terminal"));
 }
 
+/* The screen of another host: its name in the head, its users as numbers; and its loss. */
+static void test_remote(void **state) {
+        char *there[] = {(char *)"aikmctl", (char *)"top", (char *)"--host=server", NULL};
+        char *brief[] = {(char *)"aikmctl", (char *)"-H", (char *)"brief", (char *)"top", NULL};
+        Session *s = &session;
+        int status;
+
+        if (!fixture_start_ssh(&s->fixture))
+                skip();
+        start_top(s, "vt52", there);
+        expect(s, "aikmd 9.9.9 on server  mode observe");
+        expect(s, "4242 0 ");
+        type(s, "m");
+        expect(s, "Change the mode to advise? y/n");
+        type(s, "y");
+        expect(s, "on server  mode advise");
+        type(s, "q");
+        assert_int_equal(finish_top(s), 0);
+
+        start_top(s, "vt52", brief);
+        expect(s, "on brief  mode");
+        status = finish_top(s);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 1);
+        assert_non_null(strstr(s->bytes, "the connection to brief was lost"));
+        fixture_stop_ssh(&s->fixture);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_keys, start, stop),
@@ -360,6 +388,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(test_signals, start, stop),
                 cmocka_unit_test_setup_teardown(test_daemon_gone, start, stop),
                 cmocka_unit_test_setup_teardown(test_unknown_terminal, start, stop),
+                cmocka_unit_test_setup_teardown(test_remote, start, stop),
         };
         int r;
 
