@@ -31,13 +31,15 @@ run() { # directory, log name, meson test options
 
 echo "== Build and all tests"
 setup build-test --buildtype=debugoptimized --werror
-run build-test plain --no-suite bench --no-suite analysis
+run build-test plain --no-suite bench --no-suite analysis --no-suite package
 if [ -z "$quick" ]; then
     echo "== The same sources under AddressSanitizer and UndefinedBehaviorSanitizer"
     setup build-asan --buildtype=debugoptimized --werror -Db_sanitize=address,undefined -Db_lundef=false
     run build-asan sanitized --suite unit --suite bus --suite cli --timeout-multiplier 4
     echo "== Pure logic under valgrind"
     run build-test valgrind --suite unit --timeout-multiplier 20 --wrapper 'valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=yes'
+    echo "== Debian packages"
+    run build-test package --suite package
     echo "== Static analysis"
     run build-test analysis --suite analysis --timeout-multiplier 3
     echo "== Benchmarks (printed, not judged)"
