@@ -43,7 +43,7 @@ bool fixture_wait(bool (*check)(void *userdata), void *userdata) {
         return false;
 }
 
-/* A child that dies with the test; its output goes to the log. */
+/* A child that dies with the test; its output goes to the descriptor. */
 static pid_t spawn(const Fixture *f, const char *const *args, int output) {
         pid_t parent = getpid(), pid = fork();
 
@@ -101,6 +101,24 @@ static bool bus_is_up(void *userdata) {
         Fixture *f = userdata;
 
         return try_connect(f, &f->bus) >= 0;
+}
+
+pid_t fixture_spawn(const Fixture *f, const char *const *args) {
+        _cleanup_close_
+        int log = open_log(f);
+
+        return spawn(f, args, log);
+}
+
+sd_bus *fixture_connect_as(const Fixture *f, uid_t uid) {
+        sd_bus *bus = NULL;
+        int r;
+
+        assert_int_equal(seteuid(uid), 0);
+        r = try_connect(f, &bus);
+        assert_int_equal(seteuid(0), 0);
+        assert_int_equal(r, 0);
+        return bus;
 }
 
 void fixture_start_bus(Fixture *f) {

@@ -30,6 +30,11 @@ void fixture_start_bus(Fixture *f);
 void fixture_stop_bus(Fixture *f);
 /* Another connection; the caller closes it. */
 sd_bus *fixture_connect(const Fixture *f);
+/* The same as another user, in the eyes of the bus. */
+sd_bus *fixture_connect_as(const Fixture *f, uid_t uid);
+
+/* Starts a program that dies with the test, with AIKM_BUS_ADDRESS; its output goes to the log. */
+pid_t fixture_spawn(const Fixture *f, const char *const *args);
 
 /* Starts the daemon and waits until it has its name. mode: as --set, so that files do not matter;
  * NULL: the files'. */

@@ -16,7 +16,7 @@ awk '/^-- /{if (id && !(subject && text)) bad = bad " " id; id = $2; subject = b
     /^Subject: ./{subject = 1} id && /^$/{blank = 1} blank && /./{text = 1}
     END{if (!(subject && text)) bad = bad " " id; if (bad) {print "without subject or text:" bad; exit 1}}' systemd/aikmd.catalog
 for field in $(grep -oE '@[A-Z_]+@' systemd/aikmd.catalog | tr -d @ | sort -u); do
-    grep -q "\"$field[=\"]" daemon/journal.c || { echo "$field is not a field that the daemon sends"; exit 1; }
+    grep -q "\"$field\"" daemon/journal.h || { echo "$field is not a field that the daemon sends"; exit 1; }
 done
 if command -v journalctl >/dev/null; then
     work=$(mktemp -d)
