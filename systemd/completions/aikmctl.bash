@@ -21,20 +21,26 @@ _aikmctl_keys() {
 }
 
 _aikmctl() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' sub='' i
-    local global='--json --no-color --no-legend --help --version'
+    local cur=${COMP_WORDS[COMP_CWORD]} prev verb='' sub='' i
+    local -a line
+    local global='--host --machine --json --no-color --no-legend --help --version'
     local verbs='status ps top explain policy mode ledger rollback demo config'
     local keys='cpu wait io memory class pid confidence name'
     COMPREPLY=()
 
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case ${COMP_WORDS[i]} in
+    # The words as they are: readline's are broken at = : @, which hosts and settings hold.
+    read -ra line <<<"${COMP_LINE:0:COMP_POINT}"
+    [[ ${COMP_LINE:0:COMP_POINT} != *[[:blank:]] ]] || line+=('')
+    prev=${line[-2]-}
+    for ((i = 1; i < ${#line[@]} - 1; i++)); do
+        case ${line[i]} in
+        -H | --host | -M | --machine) ((i++)) ;; # its argument is no verb
         -*) ;;
         *)
             if [ -z "$verb" ]; then
-                verb=${COMP_WORDS[i]}
+                verb=${line[i]}
             elif [ -z "$sub" ]; then
-                sub=${COMP_WORDS[i]}
+                sub=${line[i]}
             fi
             ;;
         esac
@@ -47,6 +53,14 @@ _aikmctl() {
         ;;
     --class | -c)
         mapfile -t COMPREPLY < <(compgen -W 'idle interactive server batch io memory' -- "$cur")
+        return
+        ;;
+    --host | -H)
+        mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+        return
+        ;;
+    --machine | -M)
+        mapfile -t COMPREPLY < <(compgen -W ".host $(machinectl list --no-legend --no-pager 2>/dev/null | awk '{ print $1 }')" -- "$cur")
         return
         ;;
     --config-dir)

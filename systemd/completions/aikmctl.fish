@@ -17,6 +17,8 @@ set -l verbs status ps top explain policy mode ledger rollback demo config
 set -l verb __fish_seen_subcommand_from
 
 complete -c aikmctl -f
+complete -c aikmctl -s H -l host -x -a '(__fish_complete_user_at_hosts)' -d 'Another machine, by ssh'
+complete -c aikmctl -s M -l machine -x -a '.host (machinectl list --no-legend --no-pager 2>/dev/null | string replace -r " .*" "")' -d 'A local container'
 complete -c aikmctl -s j -l json -d 'Print one JSON document'
 complete -c aikmctl -l no-color -d 'No colours'
 complete -c aikmctl -l no-legend -d 'No headers and closing lines'
@@ -53,8 +55,8 @@ complete -c aikmctl -n "$verb rollback" -l action -d 'The number is an action'
 complete -c aikmctl -n "$verb rollback" -a 'all pid: action:'
 complete -c aikmctl -n "$verb policy; and not $verb list show set reset" -a 'list show set reset'
 complete -c aikmctl -n "$verb policy; and $verb set" -a '(__aikmctl_settings)'
-complete -c aikmctl -n "$verb demo" -l hogs -x -d 'CPU hogs'
-complete -c aikmctl -n "$verb demo" -l time -x -d 'Length of a part'
+complete -c aikmctl -n "$verb demo" -s n -l hogs -x -d 'CPU hogs'
+complete -c aikmctl -n "$verb demo" -s t -l time -x -d 'Length of a part'
 complete -c aikmctl -n "$verb config; and not $verb check" -a check
 complete -c aikmctl -n "$verb config; and $verb check" -F
 complete -c aikmctl -n "$verb config; and $verb check" -l config-dir -x -a '(__fish_complete_directories)'
