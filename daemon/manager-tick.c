@@ -7,7 +7,6 @@
 #include "daemon/manager.h"
 
 #define TIMER_ACCURACY_MAX (50 * USEC_PER_MSEC)
-#define FAILURES_TOLD_PER_MINUTE 10
 /* After lost events, at the soonest: a ring that stays full must not turn the daemon into a
  * spinner. */
 #define RESCAN_AFTER (100 * USEC_PER_MSEC)
@@ -191,6 +190,7 @@ void manager_tick(Manager *m) {
                 watchdog_note_good(&m->watchdog, usec_now(CLOCK_MONOTONIC));
         }
         m->tick_error = r;
+        journal_flush();
         m->tick_cpu = usec_now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 }
 
@@ -233,24 +233,15 @@ static const LedgerEntry *find_entry(const Ledger *l, uint64_t action) {
         return NULL;
 }
 
-static void note_failure(Manager *m, const Decision *d, const JournalFields *fields,
-                         const Error *e) {
-        usec_t now = usec_now(CLOCK_MONOTONIC);
-
-        if (now - m->failures_since > 60 * USEC_PER_SEC) {
-                m->failures_since = now;
-                m->failures_told = 0;
-        }
-        if (m->failures_told++ >= FAILURES_TOLD_PER_MINUTE)
-                return;
+static void note_failure(const Decision *d, const JournalFields *fields, const Error *e) {
         if (d->unit[0])
-                journal_note(LOG_WARNING, /* message_id= */ NULL, fields, "Cannot lower %s: %s",
+                journal_note(LOG_WARNING, MESSAGE_CHANGE_FAILED, fields, "Cannot lower %s: %s",
                              d->unit, e->text[0] ? e->text : "the service manager refused it");
         else if (d->tunable[0])
-                journal_note(LOG_WARNING, /* message_id= */ NULL, fields, "Cannot change %s: %s",
+                journal_note(LOG_WARNING, MESSAGE_CHANGE_FAILED, fields, "Cannot change %s: %s",
                              d->tunable, e->text[0] ? e->text : "the kernel refused it");
         else
-                journal_note(LOG_WARNING, /* message_id= */ NULL, fields,
+                journal_note(LOG_WARNING, MESSAGE_CHANGE_FAILED, fields,
                              "Cannot change %s[%d]: %s", d->comm, d->pid,
                              e->text[0] ? e->text : "the kernel refused it");
 }
@@ -346,7 +337,7 @@ void manager_note_decision(Manager *m, const Decision *d, Outcome outcome, uint6
                 if (d->unit[0])
                         manager_note_unit_foreign(d->unit);
                 else if (knob)
-                        journal_note(LOG_NOTICE, MESSAGE_HANDS_OFF, &f,
+                        journal_note(LOG_NOTICE, MESSAGE_KNOB_HANDS_OFF, &f,
                                      "%s was changed by somebody else: left alone", d->tunable);
                 else
                         journal_note(LOG_NOTICE, MESSAGE_HANDS_OFF, &f,
@@ -354,7 +345,7 @@ void manager_note_decision(Manager *m, const Decision *d, Outcome outcome, uint6
                                      d->comm, d->pid);
                 break;
         case OUTCOME_FAILED:
-                note_failure(m, d, &f, e);
+                note_failure(d, &f, e);
                 break;
         default:
                 break;

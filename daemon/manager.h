@@ -70,8 +70,6 @@ typedef struct Manager {
         usec_t started_at; /* CLOCK_BOOTTIME */
         usec_t tick_cpu;   /* CPU time of the last tick */
         int tick_error;    /* of the last tick, so that a lasting failure is told once */
-        unsigned int failures_told;
-        usec_t failures_since;
 } Manager;
 
 /* options must outlive the manager. Returns 0 or -errno with *e set. */
