@@ -9,6 +9,7 @@
 enum {
         GLOBAL_HOST,
         GLOBAL_MACHINE,
+        GLOBAL_NO_ASK_PASSWORD,
         GLOBAL_JSON,
         GLOBAL_NO_COLOR,
         GLOBAL_NO_LEGEND,
@@ -19,6 +20,7 @@ enum {
 const Option args_global_options[] = {
         [GLOBAL_HOST] = {'H', "host", "[USER@]HOST", "ask the aikmd of another machine, by ssh"},
         [GLOBAL_MACHINE] = {'M', "machine", "CONTAINER", "ask the aikmd of a local container"},
+        [GLOBAL_NO_ASK_PASSWORD] = {0, "no-ask-password", NULL, "never ask for a password"},
         [GLOBAL_JSON] = {'j', "json", NULL, "print one JSON document instead of text"},
         [GLOBAL_NO_COLOR] = {0, "no-color", NULL, "no colours, even on a terminal"},
         [GLOBAL_NO_LEGEND] = {0, "no-legend", NULL, "no headers and no closing lines"},
@@ -116,6 +118,9 @@ static int global_set(Context *c, int i, const char *value, Error *e) {
                 if (r < 0)
                         return r;
                 c->machine = value;
+                break;
+        case GLOBAL_NO_ASK_PASSWORD:
+                c->ask_password = false;
                 break;
         case GLOBAL_JSON:
                 c->json = true;

@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <systemd/sd-bus.h>
 
+#include "cli/polkit-agent.h"
 #include "cli/remote.h"
 #include "util/time.h"
 
 #define CALL_TIMEOUT (25 * USEC_PER_SEC)
-#define QUIET_FOR (1 * USEC_PER_SEC) /* so long a wait needs no word */
+#define PASSWORD_TIMEOUT (330 * USEC_PER_SEC) /* the daemon waits for five minutes */
+#define QUIET_FOR (1 * USEC_PER_SEC)          /* so long a wait needs no word */
 
 const char *client_where(const Context *c) {
         const char *address = secure_getenv("AIKM_BUS_ADDRESS"), *name = remote_name(c);
@@ -100,7 +102,11 @@ static int explain_error(const Context *c, const sd_bus_error *error, int r, Err
         if (is_lost(error, r))
                 return not_running(c, e, text);
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
-                error_set(e, r, "refused: %s (only root may change anything)", text);
+                error_set(e, r, "refused: %s; run it as root, with sudo aikmctl …", text);
+        else if (sd_bus_error_has_name(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
+                error_set(e, r,
+                          "refused: %s; run it as root, with sudo aikmctl …, or on a terminal%s",
+                          text, c->ask_password ? "" : " without --no-ask-password");
         else if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
                  sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
                 error_set(e, r, "aikmd does not answer: %s", text);
@@ -126,7 +132,7 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 /* Calls and tells on the terminal how long it has waited; for answers that may take seconds. */
-static int call_with_progress(Context *c, sd_bus_message *m, sd_bus_error *error,
+static int call_with_progress(Context *c, sd_bus_message *m, usec_t timeout, sd_bus_error *error,
                               sd_bus_message **ret) {
         _cleanup_(sd_bus_slot_unrefp)
         sd_bus_slot *slot = NULL;
@@ -135,7 +141,7 @@ static int call_with_progress(Context *c, sd_bus_message *m, sd_bus_error *error
         Wait w = {0};
         int r;
 
-        r = sd_bus_call_async(c->bus, &slot, m, on_reply, &w, CALL_TIMEOUT);
+        r = sd_bus_call_async(c->bus, &slot, m, on_reply, &w, timeout);
         while (r >= 0 && !w.done) {
                 usec_t waited = usec_now(CLOCK_MONOTONIC) - begin;
 
@@ -175,14 +181,32 @@ int client_begin(Context *c, sd_bus_message **ret, Error *e, const char *interfa
         return r < 0 ? explain_error(c, &SD_BUS_ERROR_NULL, r, e) : CLI_OK;
 }
 
+static bool changes_something(sd_bus_message *m) {
+        static const char *const reading[] = {"GetStatus", "List", "Explain", "Get"};
+
+        for (size_t i = 0; i < ELEMENTSOF(reading); i++)
+                if (streq(sd_bus_message_get_member(m), reading[i]))
+                        return false;
+        return true;
+}
+
 int client_send(Context *c, sd_bus_message *m, sd_bus_message **ret, Error *e) {
         _cleanup_(sd_bus_error_free)
         sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_message_ sd_bus_message *reply = NULL;
+        usec_t timeout = CALL_TIMEOUT;
         int r;
 
-        r = c->progress ? call_with_progress(c, m, &error, &reply)
-                        : sd_bus_call(c->bus, m, CALL_TIMEOUT, &error, &reply);
+        if (c->ask_password && changes_something(m)) {
+                polkit_agent_start(c);
+                timeout = PASSWORD_TIMEOUT;
+                r = sd_bus_message_set_allow_interactive_authorization(m, true);
+                if (r < 0)
+                        return explain_error(c, &SD_BUS_ERROR_NULL, r, e);
+        }
+        /* An agent has the terminal for itself. */
+        r = c->progress && c->polkit_agent == 0 ? call_with_progress(c, m, timeout, &error, &reply)
+                                                : sd_bus_call(c->bus, m, timeout, &error, &reply);
         if (r < 0)
                 return explain_error(c, &error, r, e);
         if (ret)

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <systemd/sd-bus.h>
 
+#include "cli/polkit-agent.h"
 #include "util/io.h"
 
 static const char *const style_table[_STYLE_COUNT] = {
@@ -44,6 +45,7 @@ void context_init(Context *c) {
 }
 
 void context_done(Context *c) {
+        polkit_agent_stop(c);
         c->bus = sd_bus_flush_close_unref(c->bus);
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "util/macro.h"
 
@@ -20,6 +21,8 @@ typedef struct sd_bus sd_bus;
 typedef struct Context {
         sd_bus *bus;                /* NULL: not opened yet; use client_open() */
         const char *host, *machine; /* --host, --machine; NULL: not given */
+        bool ask_password;          /* whoever may not do something may be asked for a password */
+        pid_t polkit_agent;         /* that asks; 0: none */
         bool json;
         bool color;       /* stdout is a terminal that wants colours */
         bool color_never; /* --no-color or NO_COLOR */
@@ -29,7 +32,7 @@ typedef struct Context {
         size_t width;     /* columns of the terminal; 0: stdout is none, never truncate */
 } Context;
 
-#define CONTEXT_INIT ((Context){.legend = true})
+#define CONTEXT_INIT ((Context){.legend = true, .ask_password = true})
 
 /* Looks at locale, environment and descriptors. */
 void context_init(Context *c);

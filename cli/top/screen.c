@@ -571,7 +571,9 @@ int top_screen_run(Context *c, TopModel *m, usec_t delay) {
         SCREEN *screen;
         int r;
 
-        c->progress = false; /* would write over the screen */
+        /* Both would write over the screen. */
+        c->progress = false;
+        c->ask_password = false;
         r = top_fetch(c, m, &s.failure);
         if (r != CLI_OK)
                 return client_fail(r, &s.failure);

@@ -23,7 +23,7 @@ _aikmctl_keys() {
 _aikmctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev verb='' sub='' i
     local -a line
-    local global='--host --machine --json --no-color --no-legend --help --version'
+    local global='--host --machine --no-ask-password --json --no-color --no-legend --help --version'
     local verbs='status ps top explain policy mode ledger rollback demo config'
     local keys='cpu wait io memory class pid confidence name'
     COMPREPLY=()

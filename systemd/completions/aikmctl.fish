@@ -19,6 +19,7 @@ set -l verb __fish_seen_subcommand_from
 complete -c aikmctl -f
 complete -c aikmctl -s H -l host -x -a '(__fish_complete_user_at_hosts)' -d 'Another machine, by ssh'
 complete -c aikmctl -s M -l machine -x -a '.host (machinectl list --no-legend --no-pager 2>/dev/null | string replace -r " .*" "")' -d 'A local container'
+complete -c aikmctl -l no-ask-password -d 'Never ask for a password'
 complete -c aikmctl -s j -l json -d 'Print one JSON document'
 complete -c aikmctl -l no-color -d 'No colours'
 complete -c aikmctl -l no-legend -d 'No headers and closing lines'
