@@ -241,9 +241,8 @@ static void note_failure(const Decision *d, const JournalFields *fields, const E
                 journal_note(LOG_WARNING, MESSAGE_CHANGE_FAILED, fields, "Cannot change %s: %s",
                              d->tunable, e->text[0] ? e->text : "the kernel refused it");
         else
-                journal_note(LOG_WARNING, MESSAGE_CHANGE_FAILED, fields,
-                             "Cannot change %s[%d]: %s", d->comm, d->pid,
-                             e->text[0] ? e->text : "the kernel refused it");
+                journal_note(LOG_WARNING, MESSAGE_CHANGE_FAILED, fields, "Cannot change %s[%d]: %s",
+                             d->comm, d->pid, e->text[0] ? e->text : "the kernel refused it");
 }
 
 static void note_demoted(const Decision *d, const JournalFields *f) {

@@ -26,7 +26,8 @@ while read -r letter name; do
     need systemd/completions/_aikmctl "option --$name" "${letter:+\\{-$letter\\+?,}--$name(=?\\}|\\[)"
 done <<<"$options"
 
-# What bash offers at the end of a line.
+# What bash offers at the end of a line. Outside readline there is no compopt.
+compopt() { :; }
 offers() { # line word...
     local line=$1 word
     shift
