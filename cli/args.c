@@ -188,7 +188,7 @@ static int word_take(Context *c, const Verb *v, Args *args, const char *word, in
         for (const char *p = word + 1; *p && !used && r == ARGS_GO; p++) {
                 const char shown[] = {'-', *p, '\0'};
 
-                r = option_take(c, v, args, shown, *p, NULL, 0, p[1] ? p + 1 : NULL, &used, argc,
+                r = option_take(c, v, args, shown, *p, "", 0, p[1] ? p + 1 : NULL, &used, argc,
                                 argv, next, e);
         }
         return r;
