@@ -122,32 +122,62 @@ static int blank_comments(const char *name, char *text, size_t size, Error *e) {
         return 0;
 }
 
-static int tree_parse(const char *name, const char *text, size_t size, json_object **ret,
-                      Error *e) {
+/* One run of json-c over the text and the NUL behind it, which says that nothing follows. */
+static int tokens_parse(const char *text, size_t size, int flags, json_object **ret,
+                        enum json_tokener_error *ret_error, size_t *ret_end) {
         _cleanup_(json_tokener_freep)
         json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
+
+        if (!tokener)
+                return -ENOMEM;
+        json_tokener_set_flags(tokener, flags);
+        *ret = json_tokener_parse_ex(tokener, text, (int)size + 1);
+        *ret_error = json_tokener_get_error(tokener);
+        *ret_end = MIN(json_tokener_get_parse_end(tokener), size);
+        return 0;
+}
+
+/*
+ * Strict json-c 0.18 takes each byte from 0x80 on for a control character (its issue 892): it is
+ * strict about a copy that has none of them, and then checks the text itself for UTF-8.
+ */
+static int tokens_parse_strictly(const char *text, size_t size, json_object **ret,
+                                 enum json_tokener_error *ret_error, size_t *ret_end) {
+        _cleanup_json_ json_object *unused = NULL;
+        _cleanup_free_
+        char *ascii = strndup(text, size);
+        int r;
+
+        if (!ascii)
+                return -ENOMEM;
+        for (char *p = ascii; *p; p++)
+                if ((unsigned char)*p >= 0x80)
+                        *p = 'x';
+        r = tokens_parse(ascii, size, JSON_TOKENER_STRICT, &unused, ret_error, ret_end);
+        if (r < 0 || *ret_error != json_tokener_success)
+                return r;
+        return tokens_parse(text, size, JSON_TOKENER_VALIDATE_UTF8, ret, ret_error, ret_end);
+}
+
+static int tree_parse(const char *name, const char *text, size_t size, json_object **ret,
+                      Error *e) {
         _cleanup_json_ json_object *o = NULL;
         enum json_tokener_error error;
         char what[128];
+        size_t end;
 
-        if (!tokener)
+        if (tokens_parse_strictly(text, size, &o, &error, &end) < 0)
                 return error_set(e, -ENOMEM, "%s: out of memory", name);
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-        /* The NUL behind the text tells the parser that nothing follows. */
-        o = json_tokener_parse_ex(tokener, text, (int)size + 1);
-        error = json_tokener_get_error(tokener);
         if (error == json_tokener_continue || error == json_tokener_error_parse_eof)
                 return syntax_error(name, text, size, e,
                                     strspn(text, " \t\r\n") == size
                                             ? "the file holds no JSON; {} says nothing"
                                             : "the text ends too early");
         if (error == json_tokener_error_depth)
-                return syntax_error(name, text, MIN(json_tokener_get_parse_end(tokener), size), e,
-                                    "nested deeper than 16 levels");
+                return syntax_error(name, text, end, e, "nested deeper than 16 levels");
         if (error != json_tokener_success) {
                 snprintf(what, sizeof(what), "not JSON: %s", json_tokener_error_desc(error));
-                return syntax_error(name, text, MIN(json_tokener_get_parse_end(tokener), size), e,
-                                    what);
+                return syntax_error(name, text, end, e, what);
         }
         if (!json_object_is_type(o, json_type_object))
                 return syntax_error(name, text, strspn(text, " \t\r\n"), e,
