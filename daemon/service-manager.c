@@ -32,7 +32,7 @@ struct ServiceManager {
 
 /* Below run/user/UID everything is that user's: no link, no mount of his leads out of it. */
 static int open_socket_path(int root_fd, uid_t owner) {
-        struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
         const char *rest = "private";
         char base[64] = "run/systemd";
