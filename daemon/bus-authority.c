@@ -14,7 +14,7 @@
  * concern root.
  */
 #define PER_CLIENT_MAX 8
-#define WAITING_MAX 2048
+#define WAITING_MAX 4096
 #define ASKED_PER_USER_MAX 16
 #define ASKED_MAX 256
 #define ARGUMENTS_MAX 8192 /* bytes of one request; none needs more */

@@ -46,7 +46,11 @@ static void test_fuzz(void **state) {
         assert_int_equal(run_fuzz(f, "200"), 0);
         before = fixture_status_u64(f->bus, "ResidentBytes");
         assert_int_equal(run_fuzz(f, "3000"), 0);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what is freed */
         assert_true(fixture_status_u64(f->bus, "ResidentBytes") < before + (16 << 20));
+#else
+        (void)before;
+#endif
         /* It is alive, and root is served. */
         assert_int_equal(waitpid(f->daemon_pid, NULL, WNOHANG), 0);
         fixture_status_string(f->bus, "Mode", mode, sizeof(mode));
