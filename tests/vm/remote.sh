@@ -4,7 +4,8 @@
 # systemd-stdio-bridge, --machine into a real container.
 set -euo pipefail
 
-work=$(mktemp -d) sshd=
+# The container's tree is this system's: never below what is removed at the end.
+work=$(mktemp -d) tree=/run/aikm-remote-web sshd=
 export HOME=/root
 step() { echo "== $* ($SECONDS s)"; }
 fail() {
@@ -14,7 +15,9 @@ fail() {
 }
 finish() {
     [ -z "$sshd" ] || kill "$sshd" 2>/dev/null || :
-    machinectl terminate web 2>/dev/null || :
+    systemctl stop web 2>/dev/null || :
+    ! mountpoint -q "$tree" || umount -l "$tree"
+    [ ! -e "$tree" ] || rmdir "$tree"
     rm -rf "$work"
 }
 trap finish EXIT
@@ -125,8 +128,11 @@ gives 0 aikmctl -H "$here" mode
 
 step "a container"
 # This system itself once more, over which whatever it writes is laid and forgotten.
+mkdir "$tree"
+mount --bind / "$tree"
+mount -o remount,bind,ro "$tree"
 systemd-run --quiet --unit=web -p KillMode=mixed -p Type=notify -p TimeoutStartSec=240 -p Delegate=yes \
-    systemd-nspawn --quiet --keep-unit --register=yes --machine=web --volatile=overlay -D / --notify-ready=yes --boot -- \
+    systemd-nspawn --quiet --keep-unit --register=yes --machine=web --volatile=overlay -D "$tree" --notify-ready=yes --boot -- \
     --unit=multi-user.target systemd.show_status=0 || { journalctl --no-pager -n 40 -u web; fail "no container starts"; }
 until_true 120 machinectl show -p State web >/dev/null 2>&1 || fail "the container is not registered"
 until_true 120 busctl --machine=web --list --acquired >/dev/null 2>&1 || fail "the container has no system bus"
@@ -147,6 +153,5 @@ err_has 'cannot enter machine web: .*only root may'
 gives 0 systemctl -M web mask --runtime --now aikmd
 gives 3 aikmctl -M web mode
 err_has 'aikmd is not running on web .*systemctl --machine web start aikmd'
-machinectl terminate web
 
 echo "remote: fine"
