@@ -24,6 +24,8 @@ digest=$({
     inputs | xargs -0 sha256sum
     dpkg-query -W -f '${Package} ${Version}\n' gcc clang debhelper meson libbpf-dev libsystemd-dev libcgroup-dev
 } | sha256sum | cut -d' ' -f1)
+exec {lock}>"$out/lock"
+flock "$lock"
 [ "$(cat "$out/inputs" 2>/dev/null)" != "$digest" ] || exit 0
 
 # Beside OUTDIR, so that names move and no half-written package is ever seen there.
@@ -32,7 +34,8 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir "$work/aikmd"
-inputs | tar --null -T - -cf - | tar -C "$work/aikmd" -xf -
+# With the changelog's time, so that the same files always make the same packages.
+inputs | tar --null -T - --mtime="@$(dpkg-parsechangelog -S Timestamp)" -cf - | tar -C "$work/aikmd" -xf -
 (
     cd "$work/aikmd"
     # No symbols packages: nobody looks for them here.

@@ -13,4 +13,8 @@ depends() { dpkg-deb -f "$out/$1"_*.deb Depends Recommends; }
 bad=0
 ! depends aikmctl "$2" | grep -E 'aikmd|libbpf|libcgroup|darknet' || { echo "aikmctl depends on what only others need"; bad=1; }
 ! depends aikmd "$2" | grep darknet || { echo "aikmd depends on darknet"; bad=1; }
+# Built twice they are the same, wherever that is.
+for deb in "$out"/*.deb; do
+    ! dpkg-deb --fsys-tarfile "$deb" | grep -aF "$out/" >/dev/null || { echo "$(basename "$deb") names the folder that it was built in"; bad=1; }
+done
 [ $bad = 0 ] && echo "$(echo "$out"/*.deb | wc -w) packages: fine"
