@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs what is needed, builds, and runs every test: plain, under ASan and UBSan, and under valgrind. Ends with
+# Installs what is needed, builds, and runs every test: plain, under ASan and UBSan, under valgrind, and in virtual machines. Ends with
 # 'N passed, N failed, N skipped'. Skips print their reason; one that tests/check/allowed-skips does not name is a failure.
 #   --quick   the plain build and its tests only
 set -euo pipefail
@@ -31,7 +31,7 @@ run() { # directory, log name, meson test options
 
 echo "== Build and all tests"
 setup build-test --buildtype=debugoptimized --werror
-run build-test plain --no-suite bench --no-suite analysis --no-suite package
+run build-test plain --no-suite bench --no-suite analysis --no-suite package --no-suite vm
 if [ -z "$quick" ]; then
     echo "== The same sources under AddressSanitizer and UndefinedBehaviorSanitizer"
     setup build-asan --buildtype=debugoptimized --werror -Db_sanitize=address,undefined -Db_lundef=false
@@ -40,6 +40,12 @@ if [ -z "$quick" ]; then
     run build-test valgrind --suite unit --timeout-multiplier 20 --wrapper 'valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=yes'
     echo "== Debian packages"
     run build-test package --suite package
+    echo "== Real systemd, in virtual machines"
+    if scripts/vm.sh build debian12 debian12-6.1 debian13; then
+        run build-test vm --suite vm
+    else
+        status=1
+    fi
     echo "== Static analysis"
     run build-test analysis --suite analysis --timeout-multiplier 3
     echo "== Benchmarks (printed, not judged)"
