@@ -58,13 +58,18 @@ void action_undo(Action *a, LedgerState state) {
                 char value[ACTUATOR_VALUE_MAX];
                 const Actuator *actuator;
                 ActuatorTarget t;
+                int r;
 
                 if (!e)
                         continue;
                 actuator = actuator_find(e->actuator);
                 t = entry_target(e);
-                if (state == LEDGER_UNDONE && actuator->read(&a->x->context, &t, value) >= 0 &&
-                    streq(value, e->new_value) && !streq(value, e->old_value)) {
+                r = state == LEDGER_UNDONE ? actuator->read(&a->x->context, &t, value) : -ECANCELED;
+                /* A service manager that does not answer: it may have set it, or do so yet. The
+                 * entry stays, to be put back later. */
+                if (r == -ETIMEDOUT)
+                        continue;
+                if (r >= 0 && streq(value, e->new_value) && !streq(value, e->old_value)) {
                         if (actuator->for_good)
                                 end = LEDGER_KEPT;
                         else

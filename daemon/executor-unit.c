@@ -54,12 +54,10 @@ static int lower(Action *a, const Actuator *actuator) {
                 /* For whom: the books of a unit name the hog that was seen first. */
                 (void)snprintf(p.entries[0].comm, sizeof(p.entries[0].comm), "%s",
                                a->decision->comm);
-                return plan_carry_out(&p, a);
+                r = plan_carry_out(&p, a);
+                /* The kernel has a weight that the service manager does not know of. */
+                return r == -EBUSY ? -ECANCELED : r;
         }
-        if (r == -EBUSY)
-                return error_set(a->error, -ECANCELED,
-                                 "the weight of %s was set past its service manager",
-                                 a->decision->unit);
         if (r < 0 && r != -ESRCH)
                 return error_set(a->error, r, "cannot read %s of %s: %s", actuator->name,
                                  a->decision->unit, strerror(-r));

@@ -260,6 +260,10 @@ int service_manager_connect(int root_fd, uid_t owner, usec_t timeout, ServiceMan
         return 0;
 }
 
+void service_manager_extend(ServiceManager *m, usec_t timeout) {
+        m->deadline = usec_now(CLOCK_MONOTONIC) + timeout;
+}
+
 ServiceManager *service_manager_free(ServiceManager *m) {
         if (!m)
                 return NULL;

@@ -22,6 +22,8 @@ typedef struct ServiceManager ServiceManager;
  * another user's; -ETIMEDOUT or -errno.
  */
 int service_manager_connect(int root_fd, uid_t owner, usec_t timeout, ServiceManager **ret);
+/* From now on it may take so long. */
+void service_manager_extend(ServiceManager *m, usec_t timeout);
 ServiceManager *service_manager_free(ServiceManager *m);
 DEFINE_CLEANUP(ServiceManager *, service_manager_free);
 

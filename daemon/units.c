@@ -16,6 +16,9 @@
 #define REST (30 * USEC_PER_SEC)
 #define SILENT_MAX 16
 #define WEIGHT_MAX 10000
+/* Who has just answered is given more time to carry something out: without an answer nobody knows
+ * whether he did. */
+#define LONGER 4
 
 /* A manager that did not answer, or not by the rules. */
 typedef struct Silence {
@@ -104,14 +107,16 @@ static bool is_gone(const Units *u, uid_t owner) {
         return faccessat(u->root_fd, path, F_OK, 0) < 0;
 }
 
+static usec_t patience_with(const Units *u, uid_t owner) {
+        return owner == UNIT_OWNER_MACHINE ? u->patience.machine : u->patience.user;
+}
+
 static int connect_manager(Units *u, uid_t owner, ServiceManager **ret) {
         int r;
 
         if (is_silent(u, owner, usec_now(CLOCK_MONOTONIC)))
                 return -ETIMEDOUT;
-        r = service_manager_connect(
-                u->root_fd, owner,
-                owner == UNIT_OWNER_MACHINE ? u->patience.machine : u->patience.user, ret);
+        r = service_manager_connect(u->root_fd, owner, patience_with(u, owner), ret);
         if ((r == -ENOENT || r == -ECONNREFUSED) && is_gone(u, owner))
                 return -ESRCH;
         return r;
@@ -192,9 +197,10 @@ static int tell_weight(Units *u, const UnitName *unit, UnitWeight weight, uint64
         r = connect_manager(u, unit->owner, &m);
         if (r >= 0)
                 r = service_manager_check_unit(m, unit);
-        if (r >= 0)
-                r = service_manager_set_u64(m, unit, properties[weight], value);
-        return r;
+        if (r < 0)
+                return r;
+        service_manager_extend(m, LONGER * patience_with(u, unit->owner));
+        return service_manager_set_u64(m, unit, properties[weight], value);
 }
 
 int units_set_weight(Units *u, const char *cgroup, UnitWeight weight, const UnitSetting *setting) {
@@ -243,6 +249,7 @@ int units_start_scope(Units *u, pid_t pid, const char *description, Error *e) {
                 (void)judge_manager(u, UNIT_OWNER_MACHINE, r);
                 return error_set(e, r, "the service manager: %s", strerror(-r));
         }
+        service_manager_extend(m, LONGER * patience_with(u, UNIT_OWNER_MACHINE));
         (void)snprintf(name, sizeof(name), "aikm-%d.scope", pid);
         r = service_manager_start_scope(m, name, "aikm.slice", description, pid, NULL);
         if (r == -EEXIST) {

@@ -31,8 +31,9 @@ int units_new(int root_fd, Units **ret);
 Units *units_free(Units *u);
 DEFINE_CLEANUP(Units *, units_free);
 
-/* How long an operation may take, and how long a manager is left alone that took longer or answered
- * nonsense. For tests: the default is 1 s, 500 ms and 30 s. */
+/* How long a manager may take to answer (four times as long to carry something out), and how long a
+ * manager is left alone that took longer or answered nonsense. For tests: the default is 1 s, 500
+ * ms and 30 s. */
 typedef struct UnitsPatience {
         usec_t machine, user, rest;
 } UnitsPatience;

@@ -48,17 +48,32 @@ static int setting_parse(UnitWeight weight, const char *value, UnitSetting *ret)
 
 /* --- of either kind -------------------------------------------------------------------------- */
 
-/* Without a weight in the unit the kernel's is the default, unless somebody wrote it past the
- * service manager, or old CPUShares= rule: his, then. */
-static bool is_default_in_kernel(ActuatorContext *c, const char *cgroup) {
-        char path[640], text[32];
-        uint64_t weight;
+/* A group's file: "100", or "default 100" and devices below it. false: not there. */
+static bool kernel_value(ActuatorContext *c, const char *cgroup, const char *file, uint64_t *ret) {
+        char path[640], text[1024];
+        const char *number = text;
 
-        (void)snprintf(path, sizeof(path), "sys/fs/cgroup%s/cpu.weight", cgroup);
+        (void)snprintf(path, sizeof(path), "sys/fs/cgroup%s/%s", cgroup, file);
         if (io_read_at(c->root_fd, path, text, sizeof(text)) < 0)
-                return true; /* its group has no controller, or it does not run */
+                return false;
         text[strcspn(text, "\n")] = '\0';
-        return parse_u64(text, 0, WEIGHT_MAX, &weight) >= 0 && weight == WEIGHT_DEFAULT;
+        if (strncmp(text, "default ", strlen("default ")) == 0)
+                number += strlen("default ");
+        return parse_u64(number, 0, WEIGHT_MAX, ret) >= 0;
+}
+
+static bool kernel_weight(ActuatorContext *c, const char *cgroup, UnitWeight weight,
+                          uint64_t *ret) {
+        uint64_t idle;
+
+        if (weight == UNIT_IO_WEIGHT)
+                return kernel_value(c, cgroup, "io.bfq.weight", ret) ||
+                       kernel_value(c, cgroup, "io.weight", ret);
+        if (!kernel_value(c, cgroup, "cpu.weight", ret))
+                return false;
+        if (kernel_value(c, cgroup, "cpu.idle", &idle) && idle)
+                *ret = UNIT_WEIGHT_IDLE;
+        return true;
 }
 
 static int read_weight(ActuatorContext *c, const ActuatorTarget *t, UnitWeight weight,
@@ -71,9 +86,6 @@ static int read_weight(ActuatorContext *c, const ActuatorTarget *t, UnitWeight w
         r = units_get_weight(c->units, t->path, weight, &s);
         if (r < 0)
                 return r;
-        if (weight == UNIT_CPU_WEIGHT && s.value == UNIT_WEIGHT_UNSET &&
-            !is_default_in_kernel(c, t->path))
-                return -EBUSY;
         setting_format(&s, value);
         return 0;
 }
@@ -92,21 +104,51 @@ static int plan_weight(UnitWeight weight, uint64_t wanted, const char *old,
         return 1;
 }
 
+/* Without a weight in the unit the kernel's is the default, unless somebody wrote it past the
+ * service manager, or old CPUShares= rule: his, then. */
+static int check_past_manager(ActuatorContext *c, const char *cgroup, UnitWeight weight) {
+        UnitSetting present;
+        uint64_t value;
+        int r;
+
+        if (!kernel_weight(c, cgroup, weight, &value) || value == WEIGHT_DEFAULT)
+                return 0;
+        r = units_get_weight(c->units, cgroup, weight, &present);
+        if (r < 0)
+                return r;
+        return present.value == UNIT_WEIGHT_UNSET ? -EBUSY : 0;
+}
+
 static int apply_weight(ActuatorContext *c, const ActuatorTarget *t, UnitWeight weight,
                         const char *value) {
         UnitSetting s;
+        int r;
 
         if (!t->path || setting_parse(weight, value, &s) < 0)
                 return -EINVAL;
+        if (s.by_set_property) {
+                r = check_past_manager(c, t->path, weight);
+                if (r < 0)
+                        return r;
+        }
         return units_set_weight(c->units, t->path, weight, &s);
 }
 
+/* systemd 257 does not give the kernel what a daemon-reload or a revert has changed: there our
+ * weight would stay in force until the unit is started anew. Setting what the manager has already
+ * makes it do so. */
 static void disown_weight(ActuatorContext *c, const ActuatorTarget *t, UnitWeight weight,
                           const char *value) {
-        UnitSetting s;
+        UnitSetting ours, present;
+        uint64_t in_force;
 
-        if (t->path && setting_parse(weight, value, &s) >= 0 && s.by_set_property)
-                (void)units_remove_drop_in(c->units, t->path, weight, s.value);
+        if (!t->path || setting_parse(weight, value, &ours) < 0 || !ours.by_set_property)
+                return;
+        (void)units_remove_drop_in(c->units, t->path, weight, ours.value);
+        if (kernel_weight(c, t->path, weight, &in_force) && in_force == ours.value &&
+            units_get_weight(c->units, t->path, weight, &present) >= 0 &&
+            present.value != ours.value)
+                (void)units_set_weight(c->units, t->path, weight, &present);
 }
 
 /* --- CPU ------------------------------------------------------------------------------------- */

@@ -87,9 +87,12 @@ int main(int argc, char **argv) {
                 return usage(), EXIT_FAILURE;
         root_fd = io_root_open();
         r = root_fd < 0 ? root_fd : units_new(root_fd, &units);
-        if (r >= 0)
+        if (r >= 0) {
+                units_set_patience(units, &(UnitsPatience){.machine = 60 * USEC_PER_SEC,
+                                                           .user = 60 * USEC_PER_SEC});
                 r = run(&(ActuatorContext){.root_fd = root_fd, .units = units}, a, argv + 2,
                         argc - 3);
+        }
         if (r < 0)
                 (void)fprintf(stderr, "%s\n", strerrorname_np(-r));
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

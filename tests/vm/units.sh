@@ -18,8 +18,6 @@ is() {
 }
 
 value() { "$tool" "${2:-unit-cpu}" read "$1" 2>&1; }
-# A user's manager that has just started may be slow.
-settle() { for ((i = 0; i < 20; i++)); do [[ $(value "$1") != ETIMEDOUT ]] && return; sleep 0.5; done; }
 apply() { is "apply $2 to $1" "" "$("$tool" "${3:-unit-cpu}" apply "$1" "$2" 2>&1)"; }
 plan() { "$tool" "${3:-unit-cpu}" plan "$1" "$2" 2>&1; }
 kernel() { cat "/sys/fs/cgroup$1/cpu.weight" 2>/dev/null || echo none; }
@@ -102,6 +100,7 @@ apply $path "20 set-property"
 systemctl daemon-reload
 is "the administrator's after daemon-reload" 70 "$(value $path)"
 "$tool" unit-cpu disown $path "20 set-property"
+is "disowned, kernel" 70 "$(kernel $path)"
 untouched "disowned" $path 70 $unit
 
 echo "# set for good meanwhile: theirs stays, ours does not come back when theirs goes"
@@ -128,6 +127,7 @@ apply $path "20 set-property"
 systemctl revert $unit 2>/dev/null
 is "reverted" 90 "$(value $path)"
 "$tool" unit-cpu disown $path "20 set-property"
+is "reverted, kernel" 90 "$(kernel $path)"
 untouched "revert meanwhile" $path 90 $unit
 apply $path "20 set-property"
 apply $path 90
@@ -158,7 +158,7 @@ fresh
 systemd-run --quiet --unit=aikm-other.service -p CPUWeight=100 sleep infinity # for the controller
 sleep 1
 echo 44 >/sys/fs/cgroup$path/cpu.weight
-is "foreign in the kernel" EBUSY "$(value $path)"
+is "foreign in the kernel" EBUSY "$("$tool" unit-cpu apply $path "20 set-property" 2>&1)"
 systemctl stop aikm-other.service
 
 echo "# gone, and never there"
@@ -210,7 +210,6 @@ if [[ -e /usr/lib/systemd/system/user@.service ]] && command -v loginctl >/dev/n
         as_user systemd-run --user --quiet --unit=hog.service -p CPUWeight=200 sleep infinity
         sleep 1
         p=$top/app.slice/hog.service
-        settle "$p"
         is "of a user" 200 "$(value "$p")"
         apply "$p" "20 set-property"
         is "of a user, ours" "20 set-property" "$(value "$p")"
@@ -231,6 +230,7 @@ if [[ -e /usr/lib/systemd/system/user@.service ]] && command -v loginctl >/dev/n
         echo "# a user's manager cannot make us speak to PID 1 in his name"
         loginctl disable-linger aikm-u
         systemctl stop "user@$uid.service" "user-runtime-dir@$uid.service"
+        is "no manager" ESRCH "$(value "$top/app.slice")"
         mkdir -p "/run/user/$uid/systemd"
         ln -sfn /run/systemd/private "/run/user/$uid/systemd/private"
         chown -R aikm-u: "/run/user/$uid"
@@ -241,7 +241,6 @@ if [[ -e /usr/lib/systemd/system/user@.service ]] && command -v loginctl >/dev/n
         is "mount" EXDEV "$(value "$top/app.slice")"
         umount "/run/user/$uid/systemd/private"
         rm -r "/run/user/$uid"
-        is "no manager" ESRCH "$(value "$top/app.slice")"
 
         if systemd-run --quiet --unit=aikm-login -p PAMName=login -p User=aikm-u -p Type=exec \
                 sleep infinity; then

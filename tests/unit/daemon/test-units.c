@@ -166,17 +166,46 @@ static void drop_in_that_is_overruled(void **state) {
 static void written_past_the_manager(void **state) {
         Fixture *f = *state;
         const char *path = below(f, "sys/fs/cgroup" HOGS "/cpu.weight");
-        char value[ACTUATOR_VALUE_MAX];
 
-        write_file(path, "100\n");
-        expect_weight(f, &actuator_unit_cpu, "unset");
         write_file(path, "50\n");
-        assert_int_equal(
-                actuator_unit_cpu.read(&f->context, &(ActuatorTarget){.path = HOGS}, value),
-                -EBUSY);
-        expect_weight(f, &actuator_unit_io, "unset");
+        assert_int_equal(apply(f, &actuator_unit_cpu, "20 set-property"), -EBUSY);
+        assert_int_equal(f->manager.state->n_sets, 0);
+        assert_int_equal(apply(f, &actuator_unit_io, "20 set-property"), 0);
         f->manager.state->cpu_weight = 50;
-        expect_weight(f, &actuator_unit_cpu, "50");
+        assert_int_equal(apply(f, &actuator_unit_cpu, "20 set-property"), 0);
+        /* Putting back never fails for it. */
+        assert_int_equal(apply(f, &actuator_unit_cpu, "unset"), 0);
+        write_file(path, "100\n");
+        assert_int_equal(apply(f, &actuator_unit_cpu, "20 set-property"), 0);
+}
+
+/* The manager has another value, and the kernel still ours: it is told again. */
+static void disown_reaches_the_kernel(void **state) {
+        Fixture *f = *state;
+        FakeState *s = f->manager.state;
+        ActuatorTarget t = {.path = HOGS};
+        const char *weight = below(f, "sys/fs/cgroup" HOGS "/cpu.weight");
+
+        assert_int_equal(apply(f, &actuator_unit_cpu, "20 set-property"), 0);
+        write_file(weight, "20\n");
+        s->cpu_weight = 80;
+        actuator_unit_cpu.disown(&f->context, &t, "20 set-property");
+        assert_int_equal(s->n_sets, 2);
+        assert_int_equal(s->cpu_weight, 80);
+        assert_false(exists(drop_in(f, "CPUWeight")));
+        write_file(weight, "80\n");
+        actuator_unit_cpu.disown(&f->context, &t, "20 set-property");
+        assert_int_equal(s->n_sets, 2);
+        /* Ours is idle. */
+        write_file(below(f, "sys/fs/cgroup" HOGS "/cpu.idle"), "1\n");
+        actuator_unit_cpu.disown(&f->context, &t, "80 set-property");
+        assert_int_equal(s->n_sets, 2);
+        actuator_unit_cpu.disown(&f->context, &t, "idle set-property");
+        assert_int_equal(s->n_sets, 3);
+        write_file(below(f, "sys/fs/cgroup" HOGS "/io.weight"), "default 30\n8:0 40\n");
+        actuator_unit_io.disown(&f->context, &t, "30 set-property");
+        assert_int_equal(s->n_sets, 4);
+        assert_true(s->io_weight == UINT64_MAX);
 }
 
 static void plans(void **state) {
@@ -459,15 +488,16 @@ static void moving(void **state) {
         s->mode = FAKE_JOB_FAILS;
         assert_int_equal(units_start_scope(f->units, 77, "d", &e), -ECANCELED);
         assert_non_null(strstr(e.text, "failed"));
+        assert_int_equal(s->n_scopes, 3);
         s->mode = FAKE_NO_JOB;
         units_set_patience(f->units, &impatient);
         assert_int_equal(units_start_scope(f->units, 77, "d", NULL), -ETIMEDOUT);
-        /* There already. */
+        /* There already: nobody is asked. */
+        fake_manager_kill(&f->manager);
         make_process(f, 77, 0, "/aikm.slice/aikm-77.scope");
         assert_int_equal(actuator_scope.read(&f->context, &t, value), 0);
         assert_string_equal(value, "/aikm.slice");
         assert_int_equal(actuator_scope.apply(&f->context, &t, "/aikm.slice"), 0);
-        assert_int_equal(s->n_scopes, 4);
 }
 
 static void not_moved(void **state) {
@@ -534,6 +564,7 @@ int main(void) {
                 WITH_MANAGER(there_and_back),
                 WITH_MANAGER(drop_in_that_is_overruled),
                 WITH_MANAGER(written_past_the_manager),
+                WITH_MANAGER(disown_reaches_the_kernel),
                 WITH_MANAGER(wrong_values),
                 WITH_MANAGER(unknown_units),
                 WITH_MANAGER(misbehaving),
