@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <systemd/sd-login.h>
+
 #define AGENT "/usr/bin/pkttyagent"
 #define READY_FD 3 /* in the agent */
 #define READY_TIMEOUT_MSEC 10000
@@ -26,7 +28,10 @@ _Noreturn static void agent_exec(pid_t parent, int ready) {
                 _exit(EXIT_FAILURE);
         if (terminal > READY_FD)
                 close(terminal);
-        execl(AGENT, "pkttyagent", "--notify-fd", "3", "--fallback", (char *)NULL);
+        /* A desktop's agent goes before. Without a session there is none, and polkit 122 overlooks
+         * one that would only be a fallback for it. */
+        execl(AGENT, "pkttyagent", "--notify-fd", "3",
+              sd_pid_get_session(0, NULL) >= 0 ? "--fallback" : NULL, (char *)NULL);
         _exit(EXIT_FAILURE);
 }
 

@@ -125,7 +125,7 @@ static int make_call(Fuzz *f, const Member **ret_member, sd_bus_message **ret) {
         int r;
 
         /* Each change is a question to polkit, which takes its time. */
-        if (!member->reads && next(f) % 3 > 0)
+        if (!member->reads && next(f) % 12 > 0)
                 member = members + next(f) % 5;
         r = sd_bus_message_new_method_call(f->bus, &m, NAME, how == 0 ? "/org/aikm1/x" : PATH,
                                            how == 1 ? "org.aikm1.Nothing" : member->interface,

@@ -33,6 +33,7 @@ everything() {
     aikmctl status --json | tr ',' '\n' | grep -E '"(trial_root|mode|scope)"'
 }
 resident() { awk '/^VmRSS:/ { print $2 }' "/proc/$(show MainPID)/status"; }
+mode_is() { [ "$(busctl get-property org.aikm1 /org/aikm1 org.aikm1.Manager Mode)" = "s \"$1\"" ]; }
 as_user=()
 hog_as() { # uid
     setpriv --reuid="$1" --regid="$1" --clear-groups perl -e '$0 = "vm-hog"; 1 while 1' &
@@ -95,7 +96,7 @@ polkit.addRule(function(action, subject) {
 END
 may_advise() { method Manager SetMode s advise >/dev/null 2>&1; }
 until_true 60 may_advise || fail "the rule has no effect"
-[ "$(aikmctl status --json | grep -o '"mode": *"[a-z]*"' | head -n 1 | grep -o '[a-z]*"$')" = 'advise"' ] || fail "the mode is not advise"
+mode_is advise || fail "the mode is not advise"
 method_refused Manager SetMode s enforce
 rm /etc/polkit-1/rules.d/10-aikm-test.rules
 aikmctl policy reset
@@ -103,6 +104,29 @@ journalctl --sync
 journalctl -u aikmd -o cat --no-pager | grep -q '^Mode set: mode advise, on request of uid 65534 (busctl\[' ||
     fail "the journal does not say who set the mode"
 journalctl -u aikmd -o cat --no-pager | grep -q '^Policy reset, on request of uid 0 (aikmctl\[' || fail "the journal does not say that root reset it"
+
+step "on a terminal it is asked for an administrator's password"
+useradd --groups sudo aikm-admin
+echo aikm-admin:opensesame | chpasswd
+mkfifo /tmp/keys
+exec 7<>/tmp/keys
+prompts() { grep -q Password: /tmp/terminal; }
+terminal() { # command
+    : >/tmp/terminal
+    script --quiet --flush --return --command "setpriv --reuid=$uid --regid=$uid --clear-groups $*" /tmp/terminal <&7 >/dev/null &
+}
+terminal aikmctl mode advise
+until_true 120 prompts || { cat /tmp/terminal; fail "nobody asks for a password"; }
+echo opensesame >&7
+wait $! || { cat /tmp/terminal; fail "the right password does not help"; }
+mode_is advise || fail "the mode is not advise"
+aikmctl policy reset
+terminal aikmctl --no-ask-password mode advise
+! wait $! || fail "without a password the mode is set"
+! prompts || fail "--no-ask-password asks for one"
+grep -q 'sudo aikmctl' /tmp/terminal || { cat /tmp/terminal; fail "it does not say what to do"; }
+exec 7>&-
+userdel aikm-admin
 
 step "it may put back what was done to processes of its own"
 perl -e '$0 = "vm-server"; while (1) { select undef, undef, undef, 0.005; my $n = 0; $n++ while $n < 3000 }' &
