@@ -5,23 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "util/io.h"
 
 #define FILE_MAX 4096 /* systemd's have about 150 bytes */
 
 /* Users own what is below run/user/UID: no link of theirs is followed, no pipe of theirs opened. */
-static int open_below(int dir_fd, const char *path, int flags) {
-        struct open_how how = {.flags = (uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
-                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-        int fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
-
-        return fd < 0 ? -errno : fd;
-}
-
 static int open_folder(int root_fd, const UnitName *unit, bool transient, int *ret_parent) {
         bool user = unit->owner != UNIT_OWNER_MACHINE;
         char base[64] = "run/systemd", path[UNIT_NAME_SIZE + 32];
@@ -32,18 +22,18 @@ static int open_folder(int root_fd, const UnitName *unit, bool transient, int *r
         if (user)
                 (void)snprintf(base, sizeof(base), "run/user/%" PRIu32 "/systemd",
                                (uint32_t)unit->owner);
-        base_fd = open_below(root_fd, base, O_PATH | O_DIRECTORY);
+        base_fd = io_open_below(root_fd, base, O_PATH | O_DIRECTORY);
         if (base_fd < 0)
                 return base_fd;
-        parent = open_below(base_fd,
-                            transient ? "transient"
-                            : user    ? "user.control"
-                                      : "system.control",
-                            O_RDONLY | O_DIRECTORY);
+        parent = io_open_below(base_fd,
+                               transient ? "transient"
+                               : user    ? "user.control"
+                                         : "system.control",
+                               O_RDONLY | O_DIRECTORY);
         if (parent < 0)
                 return parent;
         (void)snprintf(path, sizeof(path), "%s.d", unit->name);
-        fd = open_below(parent, path, O_RDONLY | O_DIRECTORY);
+        fd = io_open_below(parent, path, O_RDONLY | O_DIRECTORY);
         if (fd >= 0)
                 *ret_parent = TAKE_FD(parent);
         return fd;
@@ -78,7 +68,7 @@ static int look(int folder, const UnitName *unit, const char *file, const char *
         struct stat st;
         ssize_t n;
 
-        fd = open_below(folder, file, O_RDONLY | O_NONBLOCK);
+        fd = io_open_below(folder, file, O_RDONLY | O_NONBLOCK);
         if (fd < 0)
                 return fd;
         if (fstat(fd, &st) < 0)

@@ -129,6 +129,32 @@ int io_write_at(int dir_fd, const char *path, const char *text) {
         return (size_t)n == size ? 0 : -EIO;
 }
 
+int io_open_below(int dir_fd, const char *path, int flags) {
+        _cleanup_close_
+        int fd = -EBADF;
+
+        for (const char *p = path;;) {
+                size_t n = strcspn(p, "/");
+                bool last = p[n] == '\0';
+                char name[NAME_MAX + 1];
+                int next;
+
+                if (n == 0 || n > NAME_MAX || (n <= 2 && memcmp(p, "..", n) == 0))
+                        return -EINVAL;
+                memcpy(name, p, n);
+                name[n] = '\0';
+                next = openat(fd < 0 ? dir_fd : fd, name,
+                              (last ? flags : O_PATH | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC);
+                if (next < 0)
+                        return -errno;
+                if (last)
+                        return next;
+                closep(&fd);
+                fd = next;
+                p += n + 1;
+        }
+}
+
 int io_open_dir_at(int dir_fd, const char *path, DIR **ret) {
         _cleanup_close_
         int fd = -EBADF;

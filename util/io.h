@@ -31,6 +31,11 @@ int io_read_all_at(int dir_fd, const char *path, size_t limit, char **ret_data, 
 /* Writes text in one write(2), as sysfs wants it; never creates the file. Returns 0 or -errno. */
 int io_write_at(int dir_fd, const char *path, const char *text);
 
+/* Opens a path of plain names below dir_fd, following no link anywhere in it: for folders that a
+ * user owns. (openat2(2) cannot be had under RestrictSUIDSGID=.) flags as open(2); O_CLOEXEC is
+ * added. Returns the descriptor or -errno. */
+int io_open_below(int dir_fd, const char *path, int flags);
+
 /* Opens a folder for readdir(3). Returns 0 or -errno. */
 int io_open_dir_at(int dir_fd, const char *path, DIR **ret);
 
