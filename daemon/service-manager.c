@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <systemd/sd-bus.h>
+
+#include "util/io.h"
 
 #define MANAGER "org.freedesktop.systemd1"
 #define MANAGER_PATH "/org/freedesktop/systemd1"
@@ -30,26 +30,15 @@ struct ServiceManager {
 
 /* --- connecting ------------------------------------------------------------------------------ */
 
-/* Below run/user/UID everything is that user's: no link, no mount of his leads out of it. */
+/* Below run/user/UID everything is that user's: no link of his leads out of it. An O_PATH
+ * descriptor of a link itself is no socket, and cannot be connected to. */
 static int open_socket_path(int root_fd, uid_t owner) {
-        struct open_how how = {.flags = O_PATH | O_CLOEXEC,
-                               .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-        const char *rest = "private";
-        char base[64] = "run/systemd";
-        _cleanup_close_
-        int dir = -EBADF;
-        int fd;
+        char path[96] = "run/systemd/private";
 
-        if (owner != UNIT_OWNER_MACHINE) {
-                (void)snprintf(base, sizeof(base), "run/user/%" PRIu32, (uint32_t)owner);
-                rest = "systemd/private";
-                how.resolve |= RESOLVE_NO_XDEV;
-        }
-        dir = openat(root_fd, base, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (dir < 0)
-                return -errno;
-        fd = (int)syscall(SYS_openat2, dir, rest, &how, sizeof(how));
-        return fd < 0 ? -errno : fd;
+        if (owner != UNIT_OWNER_MACHINE)
+                (void)snprintf(path, sizeof(path), "run/user/%" PRIu32 "/systemd/private",
+                               (uint32_t)owner);
+        return io_open_below(root_fd, path, O_PATH);
 }
 
 /* Who listens: a user may have put another manager's socket in the place of his. */

@@ -132,6 +132,7 @@ int io_write_at(int dir_fd, const char *path, const char *text) {
 int io_open_below(int dir_fd, const char *path, int flags) {
         _cleanup_close_
         int fd = -EBADF;
+        struct stat st;
 
         for (const char *p = path;;) {
                 size_t n = strcspn(p, "/");
@@ -147,12 +148,16 @@ int io_open_below(int dir_fd, const char *path, int flags) {
                               (last ? flags : O_PATH | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC);
                 if (next < 0)
                         return -errno;
-                if (last)
-                        return next;
                 closep(&fd);
                 fd = next;
+                if (last)
+                        break;
                 p += n + 1;
         }
+        /* O_PATH opens a link itself. */
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return S_ISLNK(st.st_mode) ? -ELOOP : TAKE_FD(fd);
 }
 
 int io_open_dir_at(int dir_fd, const char *path, DIR **ret) {
