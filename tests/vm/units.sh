@@ -238,7 +238,7 @@ if [[ -e /usr/lib/systemd/system/user@.service ]] && command -v loginctl >/dev/n
         rm "/run/user/$uid/systemd/private"
         touch "/run/user/$uid/systemd/private"
         mount --bind /run/systemd/private "/run/user/$uid/systemd/private"
-        is "mount" EXDEV "$(value "$top/app.slice")"
+        is "mount" EPERM "$(value "$top/app.slice")"
         umount "/run/user/$uid/systemd/private"
         rm -r "/run/user/$uid"
 
