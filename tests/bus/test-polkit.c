@@ -153,6 +153,25 @@ static void test_control_characters(void **state) {
         assert_true(log_has(f, "mode a?b?[31m"));
 }
 
+/* Details are cut, and not through a character: the bus would take that for a broken message. */
+static void test_long_details(void **state) {
+        _cleanup_(sd_bus_flush_close_unrefp)
+        sd_bus *bus = fixture_connect_as(*state, NOBODY);
+        Fixture *f = *state;
+        char mode[401] = "x";
+        PolkitAsked asked;
+
+        for (size_t i = 1; i + 2 < sizeof(mode); i += 2)
+                memcpy(mode + i, "\xc3\xa4", 3);
+        polkit_set(f, "yes");
+        ask(bus, /* interactive= */ false, mode, INVALID_ARGS);
+        polkit_get(f, &asked);
+        assert_int_equal(strlen(asked.details), strlen("mode=") + 255);
+        ask(bus, /* interactive= */ false, mode + 1, INVALID_ARGS);
+        polkit_get(f, &asked);
+        assert_int_equal(strlen(asked.details), strlen("mode=") + 254);
+}
+
 /* Reads are asked for once in a while, or top would keep polkit busy. */
 static void test_reading(void **state) {
         _cleanup_(sd_bus_flush_close_unrefp)
@@ -332,6 +351,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_arguments_are_checked),
                 cmocka_unit_test(test_control_characters),
+                cmocka_unit_test(test_long_details),
                 cmocka_unit_test(test_reading),
                 cmocka_unit_test(test_late_answer),
                 cmocka_unit_test(test_no_answer),
