@@ -63,7 +63,7 @@ gives 1 "${run[@]}" test -e /root/mark
 gives 124 "$vm" run -t 8 debian12 -- sleep 600
 no_leftovers "a time limit"
 gives 125 "${run[@]}" sh -c 'echo c >/proc/sysrq-trigger; sleep 600'
-says 'sysrq triggered crash'
+says sysrq_handle_crash
 no_leftovers "a panic"
 gives 0 "${run[@]}" bash -c 'if [ $VM_BOOT = 1 ]; then touch /root/mark; exit 75; fi; [ $VM_BOOT = 2 ] && [ -e /root/mark ]'
 gives 0 "$vm" run -a aikm.test=1 -m 768M debian12 -- grep -q aikm.test=1 /proc/cmdline
