@@ -126,8 +126,10 @@ static int answer_huge(sd_bus_message *m) {
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_append_array_space(reply, 'y', 8 << 20, &p);
-        if (r >= 0)
+        if (r >= 0) {
+                memset(p, 0, 8 << 20);
                 r = sd_bus_send(NULL, reply, NULL);
+        }
         sd_bus_message_unref(reply);
         return r;
 }
