@@ -59,6 +59,13 @@ grep -qx "Seccomp:[[:space:]]*2" "/proc/$pid/status" || fail "its system calls a
 [ "$(cat /sys/fs/cgroup/system.slice/aikmd.service/memory.max)" = $((128 << 20)) ] || fail "its memory is not limited"
 [ "$(cat /sys/fs/cgroup/system.slice/aikmd.service/cpu.max)" = "50000 100000" ] || fail "its CPU time is not limited"
 [ "$(stat -c %a /run/aikmd/ledger)" = 600 ] || fail "others can read the ledger"
+mkdir /run/user/4242
+mount -t tmpfs none /run/user/4242
+touch /run/user/4242/here
+nsenter --mount --target "$pid" test -e /run/user/4242/here || fail "it does not see the runtime folder of a user who came later"
+umount /run/user/4242
+rmdir /run/user/4242
+! nsenter --mount --target "$pid" touch /usr/aikmd /etc/aikmd /var/lib/x 2>/dev/null || fail "it can write to the system"
 status=$(aikmctl status)
 [[ $(grep -Ec "^(Source +bpf$|Events +bpf,)" <<<"$status") = 2 ]] || fail "it cannot use BPF: $status"
 
