@@ -116,6 +116,7 @@ newest_kernel() { # suite
 key_of() { # name, kernel
     { row "$1"; echo "$2" "${packages[@]}" "$cpus" "$memory" "$disk" "$payload_limit" "$(acceleration)"
         "$qemu" --version
+        grep -m 1 '^model name' /proc/cpuinfo || :
         declare -f make_root make_quiet make_kernel machine_start
         cat "$parts"/*; } | sha256sum | cut -d ' ' -f 1
 }
@@ -124,8 +125,9 @@ make_root() { # root directory, suite, more suites
     local suite
     local sources=("deb $(mirror) $2 main")
     for suite in ${3#-}; do sources+=("deb $(mirror) $suite main"); done
-    patiently mmdebstrap --quiet --variant=minbase --include="$(IFS=,; echo "${packages[*]}")" --dpkgopt='path-exclude=/usr/share/man/*' \
-        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' "$2" "$1" "${sources[@]}" </dev/null >&2
+    patiently mmdebstrap --quiet --variant=minbase --include="$(IFS=,; echo "${packages[*]}")" --dpkgopt=force-unsafe-io \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+        "$2" "$1" "${sources[@]}" </dev/null >&2
     # What is installed later is installed whole.
     rm -f "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
     for user in alice bob; do chroot "$1" useradd --create-home --shell /bin/bash "$user"; done
@@ -178,10 +180,11 @@ make_kernel() { # guest directory, root directory, suite, kernel
 
 # A copy is dropped when it ends; one to be kept changes the files in its directory.
 machine_start() { # guest directory, copy|keep, boot|restore, kernel parameters
-    local accel cpu name ram=memory-backend-file,share=on,mem-path=$1/ram on_disk= args
+    local accel cpu khz name ram=memory-backend-file,share=on,mem-path=$1/ram on_disk= args
     accel=$(acceleration) cpu=host
     # With cmpxchg16b, QEMU 7.2's emulation on several threads corrupts flags: double faults at random.
     [ "$accel" = kvm ] || { accel=tcg,thread=multi cpu=max,-cx16; }
+    khz=$([ "$accel" = kvm ] || [ "$(uname -m)" != x86_64 ] || python3 "$parts/tsc-khz.py") || khz=
     if [ "$2" = copy ]; then
         on_disk=,snapshot=on
         ram=memory-backend-file,share=off,mem-path=$1/ram
@@ -189,7 +192,7 @@ machine_start() { # guest directory, copy|keep, boot|restore, kernel parameters
     fi
     args=(-M q35,usb=off,sata=off,smbus=off,memory-backend=ram -accel "$accel" -cpu "$cpu" -smp "$cpus" -m "$memory"
         -object "$ram,id=ram,size=$memory" -nodefaults -display none -nic none -no-reboot -kernel "$1/vmlinux" -initrd "$1/initrd"
-        -append "console=ttyS0 panic=-1 quiet systemd.unit=vm-test.target systemd.show_status=0 mitigations=off audit=0 random.trust_cpu=on tsc=reliable no_timer_check cryptomgr.notests rcupdate.rcu_expedited=1 $4"
+        -append "console=ttyS0 panic=-1 quiet systemd.unit=vm-test.target systemd.show_status=0 mitigations=off audit=0 random.trust_cpu=on tsc=reliable${khz:+ tsc_early_khz=$khz} no_timer_check cryptomgr.notests rcupdate.rcu_expedited=1 $4"
         -drive "file=$1/root.ext4,if=none,id=root,format=raw,cache=unsafe$on_disk" -device virtio-blk-pci,drive=root,serial=root
         -drive "file=$work/payload.tar,if=none,id=payload,format=raw,readonly=on" -device virtio-blk-pci,drive=payload,serial=payload
         -serial "file:$work/console.log" -chardev "pipe,id=qmp,path=$work/qmp" -mon chardev=qmp,mode=control -device virtio-serial
@@ -280,7 +283,7 @@ machine_stop() {
 failed() { # 124 or 125
     machine_stop
     cat "$work/qemu.log" >&2
-    tail -n 40 "$work/console.log" >&2 || :
+    tail -n 60 "$work/console.log" >&2 || :
     [ "$1" = 124 ] && die 124 "time limit reached" || die 125 "the machine ended without a result"
 }
 
@@ -305,7 +308,10 @@ lock() { # exclusive|shared, guest
     exec {held}>>"$cache/$2.lock"
     flock "--$1" "$held"
 }
-unlock() { exec {held}>&-; }
+unlock() { # for our children, too
+    flock --unlock "$held"
+    exec {held}>&-
+}
 # A new guest takes its place at once; machines that run keep the files that they have opened.
 publish() { # guest
     rm -rf "$cache/.old-$1"
@@ -345,7 +351,7 @@ guest_build() { # guest, kernel or nothing: the one that it has
         say "saving $name (built in $((SECONDS - started)) s)"
         work_make
         guest=$name payload_make "" true
-        deadline=$((SECONDS + 300))
+        deadline=$((SECONDS + 900))
         machine_start "$new" keep boot "" || failed 125
         machine_save "$new" || failed $?
         machine_stop
