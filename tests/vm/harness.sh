@@ -69,21 +69,27 @@ gives 0 "${run[@]}" bash -c 'if [ $VM_BOOT = 1 ]; then touch /root/mark; exit 75
 gives 0 "$vm" run -a aikm.test=1 -m 768M debian12 -- grep -q aikm.test=1 /proc/cmdline
 
 # Whoever ends it, nothing is left.
-for signal in TERM INT HUP KILL; do
-    # A shell of its own: in a script's background SIGINT is ignored.
-    setsid bash -c 'trap - INT; exec "$@"' bash "${run[@]}" sleep 600 >"$work/log" 2>&1 </dev/null &
+ended_by() { # signal, status
+    local pid status=0
+    # What a script starts in the background ignores SIGINT otherwise.
+    env --default-signal=INT "${run[@]}" sleep 600 >"$work/log" 2>&1 </dev/null &
     pid=$!
     for _ in $(seq 100); do
         ! pgrep -f "^[^ ]*qemu.*$TMPDIR/" >/dev/null || break
         sleep 0.1
     done
     sleep 2
-    kill -$signal "$pid"
-    wait "$pid" 2>/dev/null || :
-    # What SIGKILL leaves are files; the machine ends all the same.
-    [ $signal != KILL ] || { sleep 2; rm -rf "$TMPDIR"/aikmd-vm.*; }
-    no_leftovers "SIG$signal"
-done
+    kill -"$1" "$pid"
+    wait "$pid" 2>/dev/null || status=$?
+    [ $status = "$2" ] || fail "SIG$1: status $status, not $2"
+    # SIGKILL leaves files; the machine ends all the same.
+    [ "$1" != KILL ] || { sleep 2; rm -rf "$TMPDIR"/aikmd-vm.*; }
+    no_leftovers "SIG$1"
+}
+ended_by TERM 143
+ended_by INT 130
+ended_by HUP 129
+ended_by KILL 137
 
 # What is built is not built again; what was derived is, when what it was derived from has changed.
 cached() { find "${AIKM_VM_CACHE:-/var/cache/aikmd-vm}" -path '*debian12/*' -printf '%p %i %T@\n' | sort; }
