@@ -125,7 +125,7 @@ Outcome executor_release_unit(Action *a) {
 }
 
 void executor_restore_unit(Executor *x, const char *unit, RestoreCount *ret) {
-        (void)restore_unit(x, unit, ret, NULL);
+        (void)restore_unit(x, unit, ret, &ret->why);
 }
 
 void executor_check_units(Executor *x, void (*callback)(const char *unit, void *userdata),

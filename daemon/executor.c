@@ -104,8 +104,8 @@ static Outcome release_decision(Action *a) {
         if (executor_restore(a->x, RESTORE_PID, (uint64_t)a->decision->pid, &n) < 0)
                 return OUTCOME_NOTHING;
         if (n.failed > 0) {
-                (void)error_set(a->error, 0, "%zu values of %s (%d) could not be put back",
-                                n.failed, a->decision->comm, a->decision->pid);
+                (void)error_set(a->error, 0, "%zu values of %s (%d) could not be put back: %s",
+                                n.failed, a->decision->comm, a->decision->pid, n.why.text);
                 return OUTCOME_FAILED;
         }
         return n.foreign > 0 ? OUTCOME_FOREIGN : n.restored > 0 ? OUTCOME_DONE : OUTCOME_VANISHED;

@@ -40,7 +40,13 @@ void executor_check_units(Executor *x, void (*callback)(const char *unit, void *
 typedef struct RestoreCount {
         /* ledger entries; kept: of a kind that cannot be put back */
         size_t restored, foreign, gone, failed, kept;
+        Error why; /* of the first that failed */
 } RestoreCount;
+
+#define RESTORE_TEXT_MAX 768
+
+/* "3 put back, 1 changed by somebody else and left alone …", for people. Returns buffer. */
+const char *restore_count_format(const RestoreCount *c, char buffer[RESTORE_TEXT_MAX]);
 
 typedef enum RestoreWhat { RESTORE_ALL, RESTORE_PID, RESTORE_ACTION } RestoreWhat;
 

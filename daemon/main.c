@@ -105,6 +105,7 @@ static int restore(const Options *o) {
         Executor *executor = NULL;
         LedgerReport report = {};
         RestoreCount count = {};
+        char text[RESTORE_TEXT_MAX];
         Error e = ERROR_INIT;
         int r;
 
@@ -137,8 +138,7 @@ static int restore(const Options *o) {
                 r = executor_restore(executor, RESTORE_ALL, 0, &count);
         if (r < 0 && r != -ENOENT)
                 return fail(&e, r);
-        printf("%zu put back, %zu changed by somebody else and left alone, %zu gone, %zu failed\n",
-               count.restored, count.foreign, count.gone, count.failed);
+        puts(restore_count_format(&count, text));
         return count.failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -17,6 +17,7 @@ static void tell_report(const LedgerReport *report) {
 
 void manager_restore_leftovers(Manager *m) {
         RestoreCount count = {};
+        char text[RESTORE_TEXT_MAX];
         int r;
 
         tell_report(&m->ledger_report);
@@ -27,13 +28,12 @@ void manager_restore_leftovers(Manager *m) {
                 journal_log(LOG_ERR, "cannot put back what an earlier run changed: %s",
                             strerror(-r));
         journal_note(count.failed ? LOG_WARNING : LOG_NOTICE, MESSAGE_RESTORED_AFTER_CRASH, NULL,
-                     "An earlier run left changes: %zu put back, %zu changed by somebody else and "
-                     "left alone, %zu gone, %zu failed",
-                     count.restored, count.foreign, count.gone, count.failed);
+                     "An earlier run left changes: %s", restore_count_format(&count, text));
 }
 
 void manager_restore_at_stop(Manager *m) {
         RestoreCount count = {};
+        char text[RESTORE_TEXT_MAX];
         size_t n = ledger_count(m->ledger, /* all= */ false);
         int r;
 
@@ -47,11 +47,8 @@ void manager_restore_at_stop(Manager *m) {
         if (r < 0 && r != -ENOENT)
                 journal_log(LOG_ERR, "cannot put everything back: %s", strerror(-r));
         bus_emit_ledger_changes(m->bus);
-        journal_note(
-                count.failed ? LOG_WARNING : LOG_INFO, MESSAGE_PUT_BACK, NULL,
-                "Put back at stop: %zu, %zu changed by somebody else and left alone, %zu gone, "
-                "%zu failed",
-                count.restored, count.foreign, count.gone, count.failed);
+        journal_note(count.failed ? LOG_WARNING : LOG_INFO, MESSAGE_PUT_BACK, NULL,
+                     "Changes at stop: %s", restore_count_format(&count, text));
 }
 
 /* The cgroup of the unit that an action lowered; "" where it did not. */
@@ -101,7 +98,7 @@ int manager_rollback(Manager *m, RestoreWhat what, uint64_t number, RestoreCount
         _cleanup_free_
         pid_t *pids = NULL;
         RestoreCount count = {};
-        char unit[256] = "";
+        char unit[256] = "", text[RESTORE_TEXT_MAX];
         size_t n_pids = 0;
         ProcView view;
         int r;
@@ -132,9 +129,7 @@ int manager_rollback(Manager *m, RestoreWhat what, uint64_t number, RestoreCount
         journal_note(LOG_NOTICE, MESSAGE_PUT_BACK,
                      &(JournalFields){.pid = what == RESTORE_PID ? (pid_t)number : 0,
                                       .action = what == RESTORE_ACTION ? number : 0},
-                     "Rolled back on request: %zu put back, %zu changed by somebody else and left "
-                     "alone, %zu gone, %zu failed",
-                     count.restored, count.foreign, count.gone, count.failed);
+                     "Rolled back on request: %s", restore_count_format(&count, text));
         *ret = count;
         return 0;
 }

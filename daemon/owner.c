@@ -7,6 +7,7 @@
 
 #include "collectors/proc-status-parse.h"
 #include "daemon/process.h"
+#include "policy/scope.h"
 #include "util/io.h"
 
 /* 0, -ESRCH or -errno. Where the number passed to another process in between, that shows. */
@@ -151,13 +152,32 @@ static bool owns_entry(const Manager *m, uid_t uid, const LedgerEntry *entry) {
         return is_attribute(entry) || owns_group(m, uid, entry->pid);
 }
 
+/* A unit that is lowered with the process in it goes back with it: for those alone who share it
+ * with nobody. */
+static bool owns_lowered_unit(const Manager *m, uid_t uid, pid_t pid) {
+        ProcView own, other;
+
+        if (pipeline_find_proc(m->pipeline, pid, &own) < 0 || !own.lowered)
+                return true;
+        for (size_t i = 0; i < pipeline_count(m->pipeline); i++) {
+                pipeline_get_proc(m->pipeline, i, &other);
+                if (other.sample.kthread ||
+                    ((other.sample.valid & SAMPLE_UID) && other.sample.uid == uid))
+                        continue;
+                if (!other.ident || cgroup_is_below(other.ident->cgroup, own.lowered))
+                        return false;
+        }
+        return true;
+}
+
 bool owner_has_changes(const Manager *m, uid_t uid, RestoreWhat what, uint64_t number) {
         size_t n = ledger_count(m->ledger, /* all= */ false), found = 0;
 
         if (what == RESTORE_ALL)
                 return false;
         if (what == RESTORE_PID && (number == 0 || number > INT32_MAX ||
-                                    !owner_has_process(m, uid, (pid_t)number, /* start= */ 0)))
+                                    !owner_has_process(m, uid, (pid_t)number, /* start= */ 0) ||
+                                    !owns_lowered_unit(m, uid, (pid_t)number)))
                 return false;
         for (size_t i = 0; i < n; i++) {
                 const LedgerEntry *entry = ledger_get(m->ledger, i, /* all= */ false);

@@ -386,8 +386,8 @@ static void end_entries(Executor *x, const uint64_t *ids, const LedgerState *sta
                 }
 }
 
-static RestoreCount count_states(const LedgerState *states, size_t n) {
-        RestoreCount count = {0};
+static RestoreCount count_states(const LedgerState *states, size_t n, const Error *why) {
+        RestoreCount count = {.why = *why};
 
         for (size_t i = 0; i < n; i++) {
                 count.restored += states[i] == LEDGER_RESTORED;
@@ -397,6 +397,19 @@ static RestoreCount count_states(const LedgerState *states, size_t n) {
                 count.failed += states[i] == LEDGER_ACTIVE;
         }
         return count;
+}
+
+const char *restore_count_format(const RestoreCount *c, char buffer[RESTORE_TEXT_MAX]) {
+        char kept[64] = "";
+
+        if (c->kept > 0)
+                (void)snprintf(kept, sizeof(kept), ", %zu that cannot be put back", c->kept);
+        (void)snprintf(buffer, RESTORE_TEXT_MAX,
+                       "%zu put back, %zu changed by somebody else and left alone, %zu gone%s, "
+                       "%zu failed%s%s",
+                       c->restored, c->foreign, c->gone, kept, c->failed, c->failed ? ": " : "",
+                       c->failed ? c->why.text : "");
+        return buffer;
 }
 
 /* First every value, then what was inherited, then the ledger: a SIGKILL between any two of these
@@ -409,6 +422,7 @@ int executor_restore(Executor *x, RestoreWhat what, uint64_t number, RestoreCoun
         _cleanup_free_
         LedgerState *states = NULL;
         size_t n = 0, n_active = ledger_count(x->ledger, false);
+        Error why = ERROR_INIT;
 
         ids = calloc(n_active + 1, sizeof(*ids));
         states = calloc(n_active + 1, sizeof(*states));
@@ -424,14 +438,14 @@ int executor_restore(Executor *x, RestoreWhat what, uint64_t number, RestoreCoun
                         (void)remember(&h, e); /* out of memory: the entries at least go back */
         }
         for (size_t i = 0; i < n; i++)
-                states[i] = put_back(x, executor_find_id(x, ids[i]), ids, i, NULL);
+                states[i] = put_back(x, executor_find_id(x, ids[i]), ids, i, &why);
         if (h.n > 0)
                 follow(x, &h);
         end_entries(x, ids, states, n);
         if (n > 0 || what == RESTORE_ALL)
                 cleanup_if_idle(x);
         if (ret)
-                *ret = count_states(states, n);
+                *ret = count_states(states, n, &why);
         return n > 0 ? 0 : -ENOENT;
 }
 
