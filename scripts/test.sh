@@ -42,7 +42,8 @@ if [ -z "$quick" ]; then
     run build-test package --suite package
     echo "== Real systemd, in virtual machines"
     if scripts/vm.sh build debian12 debian12-6.1 debian13; then
-        run build-test vm --suite vm
+        # Much of a test is waiting: two at a time, also where there are no more CPUs than one of them uses.
+        run build-test vm --suite vm --num-processes 2
     else
         status=1
     fi

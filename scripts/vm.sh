@@ -77,7 +77,9 @@ row() { awk -v name="$1" '$1 == name' <<<"$guests"; }
 mirror() {
     local sites
     sites=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep '/debian/\?$' || :)
-    echo "${AIKM_VM_MIRROR:-${sites%%$'\n'*}}" | sed 's,^$,http://deb.debian.org/debian,'
+    sites=${AIKM_VM_MIRROR:-${sites%%$'\n'*}}
+    [ -n "$sites" ] || die 125 "cannot tell which mirror of Debian this machine uses: set AIKM_VM_MIRROR"
+    echo "$sites"
 }
 acceleration() {
     if [ -n "${AIKM_VM_ACCEL:-}" ]; then
@@ -97,12 +99,13 @@ apt_of() {
 }
 # The newest kernel of a suite, asked for once in an hour; without a network the one that was known last.
 newest_kernel() { # suite
-    local state=$cache/apt/$1 lock
+    local state=$cache/apt/$1 lock from
     mkdir -p "$state/lists/partial" "$state/cache"
     exec {lock}>"$state/lock"
     flock "$lock"
     if [ -z "$(find "$state/asked" -mmin -60 2>/dev/null)" ]; then
-        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $1 main" >"$state/sources.list"
+        from=$(mirror)
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $from $1 main" >"$state/sources.list"
         if patiently apt_of "$1" apt-get -o APT::Update::Error-Mode=any update >&2; then
             touch "$state/asked"
         else
@@ -122,9 +125,10 @@ key_of() { # name, kernel
 }
 
 make_root() { # root directory, suite, more suites
-    local suite
-    local sources=("deb $(mirror) $2 main")
-    for suite in ${3#-}; do sources+=("deb $(mirror) $suite main"); done
+    local suite from
+    from=$(mirror)
+    local sources=("deb $from $2 main")
+    for suite in ${3#-}; do sources+=("deb $from $suite main"); done
     patiently mmdebstrap --quiet --variant=minbase --include="$(IFS=,; echo "${packages[*]}")" --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         "$2" "$1" "${sources[@]}" </dev/null >&2
