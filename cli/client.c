@@ -197,13 +197,15 @@ int client_send(Context *c, sd_bus_message *m, sd_bus_message **ret, Error *e) {
         usec_t timeout = CALL_TIMEOUT;
         int r;
 
-        if (c->ask_password && changes_something(m)) {
+        /* Looking is no reason to start a daemon that somebody has stopped. */
+        r = changes_something(m) ? 0 : sd_bus_message_set_auto_start(m, false);
+        if (r >= 0 && c->ask_password && changes_something(m)) {
                 polkit_agent_start(c);
                 timeout = PASSWORD_TIMEOUT;
                 r = sd_bus_message_set_allow_interactive_authorization(m, true);
-                if (r < 0)
-                        return explain_error(c, &SD_BUS_ERROR_NULL, r, e);
         }
+        if (r < 0)
+                return explain_error(c, &SD_BUS_ERROR_NULL, r, e);
         /* An agent has the terminal for itself. */
         r = c->progress && c->polkit_agent == 0 ? call_with_progress(c, m, timeout, &error, &reply)
                                                 : sd_bus_call(c->bus, m, timeout, &error, &reply);

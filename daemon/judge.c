@@ -300,7 +300,7 @@ static uint32_t kinds_of(const ContentionMeeting *m) {
         return kinds;
 }
 
-static void merge_treatment(Treatment *into, const Treatment *from) {
+void judge_merge_treatment(Treatment *into, const Treatment *from) {
         Treatment merged = *from;
 
         /* Of fields set in both, the newer: it is only asked for where it was missing. */
@@ -315,7 +315,7 @@ static void merge_treatment(Treatment *into, const Treatment *from) {
 }
 
 static void count_as_treated(Judge *j, Proc *p, const GuardInput *in, const Treatment *t) {
-        merge_treatment(&p->treatment, t);
+        judge_merge_treatment(&p->treatment, t);
         p->kinds |= kinds_of(&in->meeting);
         if (!p->treated)
                 p->treated_at = p->held_at = j->at;
@@ -498,7 +498,7 @@ static int collect_carriers(Judge *j) {
         return 0;
 }
 
-static void count_treated(Judge *j) {
+void judge_count_treated(Judge *j) {
         j->n_treated = 0;
         for (int k = 0; k < _CONTENTION_COUNT; k++)
                 j->treated_for[k] = false;
@@ -540,78 +540,8 @@ int judge_decide(Judge *j) {
                         judge_untreated(j, p, &in);
         }
         judge_units(j);
-        count_treated(j);
+        judge_count_treated(j);
         return 0;
-}
-
-static void feedback_apply(Judge *j, Proc *p, const Decision *d, Outcome outcome) {
-        static const Verdict verdicts[_OUTCOME_COUNT] = {
-                [OUTCOME_NOTHING] = VERDICT_ALREADY_LOW, [OUTCOME_FOREIGN] = VERDICT_HANDS_OFF,
-                [OUTCOME_INERT] = VERDICT_INERT,         [OUTCOME_FAILED] = VERDICT_FAILED,
-                [OUTCOME_VANISHED] = VERDICT_VANISHED,
-        };
-
-        if (outcome == OUTCOME_DONE) {
-                merge_treatment(&p->treatment, &d->treatment);
-                if (!p->treated)
-                        p->treated_at = p->held_at = j->at;
-                p->treated = true;
-                judge_set_verdict(j, p, VERDICT_TREATED);
-                return;
-        }
-        p->hands_off |= outcome == OUTCOME_FOREIGN;
-        /* Without these knobs; others may yet reach the victims. */
-        if (outcome == OUTCOME_INERT)
-                p->inert |= d->treatment.set;
-        else {
-                p->blocked = verdicts[outcome];
-                p->blocked_until = j->at + j->policy.thresholds.cool_down;
-        }
-        /* Knobs that were set before stay set, and are put back in due course. */
-        if (!p->treated)
-                judge_forget_treatment(j, p, verdicts[outcome]);
-}
-
-static void feedback_adopt(Judge *j, Proc *p, Outcome outcome) {
-        if (outcome == OUTCOME_DONE)
-                return;
-        p->hands_off |= outcome == OUTCOME_FOREIGN;
-        judge_forget_treatment(j, p,
-                               outcome == OUTCOME_FOREIGN    ? VERDICT_HANDS_OFF
-                               : outcome == OUTCOME_VANISHED ? VERDICT_VANISHED
-                               : outcome == OUTCOME_NOTHING  ? VERDICT_NO_CONTENTION
-                                                             : VERDICT_FAILED);
-}
-
-static void feedback_release(Judge *j, Proc *p, Outcome outcome) {
-        if (outcome == OUTCOME_FOREIGN) {
-                p->hands_off = true;
-                judge_set_verdict(j, p, VERDICT_HANDS_OFF);
-        } else if (outcome == OUTCOME_FAILED) {
-                /* Tried again after release_after: kinds of 0 hold nothing. */
-                p->treated = true;
-                p->held_at = j->at;
-                judge_set_verdict(j, p, VERDICT_FAILED);
-        }
-}
-
-void judge_feedback(Judge *j, const Decision *d, Outcome outcome) {
-        Proc *p = proc_table_find(&j->table, d->pid);
-
-        if (d->unit[0]) {
-                judge_unit_feedback(j, d, outcome);
-                count_treated(j);
-                return;
-        }
-        if (!p || p->sample.start != d->start || (unsigned)outcome >= _OUTCOME_COUNT)
-                return;
-        if (d->kind == DECISION_APPLY)
-                feedback_apply(j, p, d, outcome);
-        else if (d->kind == DECISION_ADOPT)
-                feedback_adopt(j, p, outcome);
-        else if (d->kind == DECISION_RELEASE)
-                feedback_release(j, p, outcome);
-        count_treated(j);
 }
 
 void judge_take_over(Judge *j, Proc *p) {
@@ -633,7 +563,7 @@ void judge_take_over(Judge *j, Proc *p) {
                 p->treated_at = j->at;
                 judge_set_verdict(j, p, VERDICT_TREATED);
         }
-        count_treated(j);
+        judge_count_treated(j);
 }
 
 void judge_roll_back(Judge *j, Proc *p) {
@@ -644,5 +574,5 @@ void judge_roll_back(Judge *j, Proc *p) {
                 judge_unit_note_rollback(j, u->path);
         if (p->treated)
                 judge_forget_treatment(j, p, VERDICT_RELEASED);
-        count_treated(j);
+        judge_count_treated(j);
 }

@@ -73,7 +73,13 @@ Decision *judge_push(Judge *j);
 /* Ends a demotion in the books. */
 void judge_forget_treatment(Judge *j, Proc *p, Verdict v);
 
-/* What the executor made of a decision on a process. */
+/* into has from's knobs as well; of those set in both, from's. */
+void judge_merge_treatment(Treatment *into, const Treatment *from);
+
+/* Brings n_treated and treated_for up to date. */
+void judge_count_treated(Judge *j);
+
+/* What the executor made of a decision. */
 void judge_feedback(Judge *j, const Decision *d, Outcome outcome);
 
 /* Counts a demotion that an earlier run or a fork left behind as ours. */

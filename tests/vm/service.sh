@@ -101,6 +101,8 @@ done
 
 step "the bus starts it while it is enabled"
 systemctl stop aikmd
+! aikmctl status 2>/dev/null || fail "aikmctl shows a status of a daemon that was stopped"
+shows ActiveState inactive || fail "looking at it has started it"
 busctl --timeout=60 call org.aikm1 /org/aikm1 org.aikm1.Manager GetStatus >/dev/null || fail "the bus does not start it"
 shows ActiveState active || fail "it is $(show ActiveState)"
 systemctl disable --now aikmd
