@@ -91,6 +91,7 @@ static LedgerState put_back(Executor *x, const LedgerEntry *e, const uint64_t *i
         const Actuator *a = actuator_find(e->actuator);
         char value[ACTUATOR_VALUE_MAX];
         ActuatorTarget t;
+        bool ours;
         int r;
 
         if (!a) {
@@ -102,13 +103,15 @@ static LedgerState put_back(Executor *x, const LedgerEntry *e, const uint64_t *i
         if (a->stand_in && is_shared(x, e, ids, n))
                 return LEDGER_RESTORED; /* the last of those who share it does it */
         r = read_entry(x, a, e, &t, value);
-        if (a->disown && (r == -ESRCH || (r >= 0 && !streq(value, e->new_value))))
+        ours = r >= 0 && (streq(value, e->new_value) ||
+                          (a->is_half_way && a->is_half_way(value, e->old_value)));
+        if (a->disown && (r == -ESRCH || (r >= 0 && !ours)))
                 a->disown(&x->context, &t, e->new_value);
         if (r == -ESRCH)
                 return LEDGER_GONE;
         if (r >= 0 && streq(value, e->old_value))
                 return LEDGER_RESTORED;
-        if (r >= 0 && !streq(value, e->new_value))
+        if (r >= 0 && !ours)
                 return LEDGER_FOREIGN;
         if (r >= 0)
                 r = a->apply(&x->context, &t, e->old_value);

@@ -65,6 +65,9 @@ typedef struct Actuator {
         /* Somebody else has set another value since we wrote this one: remove what ours left on
          * disk. May be NULL. */
         void (*disown)(ActuatorContext *c, const ActuatorTarget *t, const char *value);
+        /* Whether value is what a put back of old leaves that was cut short in between, as by
+         * SIGKILL: ours still. May be NULL: there is no such thing. */
+        bool (*is_half_way)(const char *value, const char *old);
         /* What it does lasts until the process ends and cannot be put back: the ledger says so. */
         bool for_good;
 } Actuator;

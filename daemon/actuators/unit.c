@@ -151,6 +151,14 @@ static void disown_weight(ActuatorContext *c, const ActuatorTarget *t, UnitWeigh
                 (void)units_set_weight(c->units, t->path, weight, &present);
 }
 
+/* The manager has the old value again, and its drop-in was not removed yet. (An administrator who
+ * sets just that value at run time is noticed while the daemon runs.) */
+static bool weight_is_half_way(const char *value, const char *old) {
+        size_t n = strlen(old);
+
+        return strncmp(value, old, n) == 0 && streq(value + n, MARK);
+}
+
 /* --- CPU ------------------------------------------------------------------------------------- */
 
 static int cpu_probe(ActuatorContext *c, Error *e) {
@@ -187,6 +195,7 @@ const Actuator actuator_unit_cpu = {
         .plan = cpu_plan,
         .apply = cpu_apply,
         .disown = cpu_disown,
+        .is_half_way = weight_is_half_way,
 };
 
 /* --- I/O ------------------------------------------------------------------------------------- */
@@ -251,4 +260,5 @@ const Actuator actuator_unit_io = {
         .plan = io_plan,
         .apply = io_apply,
         .disown = io_disown,
+        .is_half_way = weight_is_half_way,
 };

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Units through executor and ledger, with a service manager of the test's own in a temporary root.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "daemon/executor.h"
+#include "fake-service-manager.h"
+#include "util/io.h"
+
+#define HOGS "/system.slice/hogs.service"
+
+typedef struct Fixture {
+        char root[64];
+        int root_fd, dir_fd;
+        FakeManager manager;
+        Ledger *ledger;
+        Executor *x;
+        unsigned n_foreign;
+} Fixture;
+
+static const char *below(const Fixture *f, const char *path) {
+        static char text[4][512];
+        static unsigned i;
+        char *p = text[i++ % 4];
+
+        (void)snprintf(p, sizeof(text[0]), "%s/%s", f->root, path);
+        return p;
+}
+
+static void write_file(const char *path, const char *text) {
+        _cleanup_fclose_
+        FILE *file = fopen(path, "we");
+
+        assert_non_null(file);
+        assert_true(fputs(text, file) >= 0);
+}
+
+/* As a daemon that starts. */
+static void start(Fixture *f) {
+        Error e = ERROR_INIT;
+
+        if (ledger_open(f->dir_fd, "boot", &f->ledger, NULL, &e) < 0)
+                fail_msg("%s", e.text);
+        assert_int_equal(executor_new(f->root_fd, f->ledger, "aikmd-test", &f->x), 0);
+}
+
+/* As one that is killed. */
+static void stop(Fixture *f) {
+        f->x = executor_free(f->x);
+        f->ledger = ledger_close(f->ledger);
+}
+
+static int set_up(void **state) {
+        Fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        (void)snprintf(f->root, sizeof(f->root), "/tmp/aikm-test-executor-XXXXXX");
+        assert_non_null(mkdtemp(f->root));
+        assert_int_equal(io_mkdir_p(below(f, "run/systemd/system"), 0755), 0);
+        assert_int_equal(io_mkdir_p(below(f, "run/aikmd"), 0755), 0);
+        assert_int_equal(io_mkdir_p(below(f, "sys/fs/cgroup" HOGS), 0755), 0);
+        write_file(below(f, "sys/fs/cgroup/cgroup.controllers"), "cpuset cpu io memory pids\n");
+        f->root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        f->dir_fd = open(below(f, "run/aikmd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(f->root_fd >= 0 && f->dir_fd >= 0);
+        fake_manager_start(&f->manager, below(f, "run/systemd"), "system.control");
+        start(f);
+        *state = f;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        Fixture *f = *state;
+        char command[128];
+
+        stop(f);
+        fake_manager_done(&f->manager);
+        close(f->dir_fd);
+        close(f->root_fd);
+        (void)snprintf(command, sizeof(command), "rm -rf '%s'", f->root);
+        assert_int_equal(system(command), 0);
+        free(f);
+        return 0;
+}
+
+static Outcome carry_out(Fixture *f, DecisionKind kind, uint64_t *ret_action) {
+        Decision d = {.kind = kind,
+                      .pid = 4711,
+                      .load_class = CLASS_BATCH,
+                      .treatment = {.set = TREAT_UNIT_CPU_WEIGHT, .unit_cpu_weight = 20},
+                      .comm = "hog",
+                      .unit = HOGS};
+        uint64_t action = 0;
+        Error e = ERROR_INIT;
+        Outcome outcome = executor_carry_out(f->x, &d, "rules", &action, &e);
+
+        if (ret_action)
+                *ret_action = action;
+        return outcome;
+}
+
+static bool has_drop_in(const Fixture *f) {
+        return access(below(f, "run/systemd/system.control/hogs.service.d/50-CPUWeight.conf"),
+                      F_OK) == 0;
+}
+
+static void on_foreign(const char *unit, void *userdata) {
+        Fixture *f = userdata;
+
+        assert_string_equal(unit, HOGS);
+        f->n_foreign++;
+}
+
+static void lowered_and_put_back(void **state) {
+        Fixture *f = *state;
+        const LedgerEntry *entry;
+        uint64_t action, again;
+
+        f->manager.state->cpu_weight = 150;
+        assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, &action), OUTCOME_DONE);
+        assert_int_equal(f->manager.state->cpu_weight, 20);
+        assert_int_equal(ledger_count(f->ledger, false), 1);
+        entry = ledger_get(f->ledger, 0, false);
+        assert_int_equal(entry->action, action);
+        assert_int_equal(entry->pid, 0);
+        assert_string_equal(entry->path, HOGS);
+        assert_string_equal(entry->old_value, "150");
+        assert_string_equal(entry->new_value, "20 set-property");
+        assert_string_equal(entry->comm, "hog");
+        /* It has that already. */
+        assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_NOTHING);
+        executor_check_units(f->x, on_foreign, f);
+        executor_sweep(f->x); /* that the hog is gone says nothing of its unit */
+        assert_int_equal(f->n_foreign, 0);
+        assert_int_equal(ledger_count(f->ledger, false), 1);
+
+        assert_int_equal(carry_out(f, DECISION_RELEASE_UNIT, &again), OUTCOME_DONE);
+        assert_int_equal(again, action);
+        assert_int_equal(f->manager.state->cpu_weight, 150);
+        assert_false(has_drop_in(f));
+        assert_int_equal(ledger_count(f->ledger, false), 0);
+        assert_int_equal(carry_out(f, DECISION_RELEASE_UNIT, NULL), OUTCOME_NOTHING);
+}
+
+static void already_low(void **state) {
+        Fixture *f = *state;
+
+        f->manager.state->cpu_weight = 10;
+        assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_NOTHING);
+        assert_int_equal(f->manager.state->n_sets, 0);
+        assert_int_equal(ledger_count(f->ledger, false), 0);
+}
+
+/* systemctl set-property while it is lowered, and systemctl revert. */
+static void somebody_elses(void **state) {
+        static const uint64_t values[] = {70, UINT64_MAX};
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(values); i++) {
+                assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_DONE);
+                f->manager.state->cpu_weight = values[i];
+                executor_check_units(f->x, on_foreign, f);
+                assert_int_equal(f->n_foreign, i + 1);
+                assert_int_equal(ledger_count(f->ledger, false), 0);
+                assert_false(has_drop_in(f));
+                assert_int_equal(carry_out(f, DECISION_RELEASE_UNIT, NULL), OUTCOME_NOTHING);
+                assert_true(f->manager.state->cpu_weight == values[i]);
+                f->manager.state->cpu_weight = UINT64_MAX;
+        }
+        /* Nobody looked in between. */
+        assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_DONE);
+        f->manager.state->cpu_weight = 70;
+        assert_int_equal(carry_out(f, DECISION_RELEASE_UNIT, NULL), OUTCOME_FOREIGN);
+        assert_int_equal(f->manager.state->cpu_weight, 70);
+        assert_false(has_drop_in(f));
+}
+
+static void restored_after_a_crash(void **state) {
+        Fixture *f = *state;
+        RestoreCount count;
+
+        assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_DONE);
+        stop(f);
+        start(f);
+        assert_int_equal(executor_restore(f->x, RESTORE_ALL, 0, &count), 0);
+        assert_int_equal(count.restored, 1);
+        assert_true(f->manager.state->cpu_weight == UINT64_MAX);
+        assert_false(has_drop_in(f));
+}
+
+/* Killed after the old value was told, and before the drop-in was removed. */
+static void restored_after_half_a_put_back(void **state) {
+        Fixture *f = *state;
+        const char *drop_in = "run/systemd/system.control/hogs.service.d/50-CPUWeight.conf";
+        RestoreCount count;
+
+        f->manager.state->cpu_weight = 150;
+        assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_DONE);
+        stop(f);
+        f->manager.state->cpu_weight = 150;
+        write_file(below(f, drop_in), "# systemctl set-property\n[Service]\nCPUWeight=150\n");
+        start(f);
+        assert_int_equal(executor_restore(f->x, RESTORE_ALL, 0, &count), 0);
+        assert_int_equal(count.restored, 1);
+        assert_int_equal(f->manager.state->cpu_weight, 150);
+        assert_false(has_drop_in(f));
+}
+
+/* What could not be put back stays in the ledger, with the reason. */
+static void manager_is_silent(void **state) {
+        Fixture *f = *state;
+        RestoreCount count;
+
+        assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_DONE);
+        f->manager.state->mode = FAKE_HANGS_UP;
+        assert_int_equal(executor_restore(f->x, RESTORE_ALL, 0, &count), 0);
+        assert_int_equal(count.failed, 1);
+        assert_true(count.why.text[0] != '\0');
+        assert_int_equal(ledger_count(f->ledger, false), 1);
+        executor_check_units(f->x, on_foreign, f);
+        assert_int_equal(f->n_foreign, 0);
+        f->manager.state->mode = FAKE_GOOD;
+        stop(f);
+        start(f);
+        assert_int_equal(executor_restore(f->x, RESTORE_ALL, 0, &count), 0);
+        assert_int_equal(count.restored, 1);
+}
+
+static void no_such_unit(void **state) {
+        Fixture *f = *state;
+
+        (void)snprintf(f->manager.state->unit, sizeof(f->manager.state->unit), "other.service");
+        assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_VANISHED);
+        assert_int_equal(f->manager.state->n_sets, 0);
+        assert_int_equal(ledger_count(f->ledger, false), 0);
+}
+
+int main(void) {
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                T(lowered_and_put_back),
+                T(already_low),
+                T(somebody_elses),
+                T(restored_after_a_crash),
+                T(restored_after_half_a_put_back),
+                T(manager_is_silent),
+                T(no_such_unit),
+        };
+
+        return cmocka_run_group_tests_name("executor-unit", tests, NULL, NULL);
+}
