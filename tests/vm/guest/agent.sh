@@ -47,7 +47,7 @@ while :; do
         echo reboot >&3
         read -r _ <&3
         systemctl reboot
-        sleep infinity
+        exec sleep infinity # a shell whose child was killed first would go on
     fi
     [ $rc = 0 ] || journalctl -b --no-pager -o short-monotonic >/results/journal.txt 2>&1
     [ -z "$(ls -A /results)" ] || tar -C /results -cf - . >&5
