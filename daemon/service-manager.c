@@ -30,8 +30,7 @@ struct ServiceManager {
 
 /* --- connecting ------------------------------------------------------------------------------ */
 
-/* Below run/user/UID everything is that user's: no link of his leads out of it. An O_PATH
- * descriptor of a link itself is no socket, and cannot be connected to. */
+/* Below run/user/UID everything is that user's: no link of his leads out of it. */
 static int open_socket_path(int root_fd, uid_t owner) {
         char path[96] = "run/systemd/private";
 
@@ -82,8 +81,11 @@ static int start_bus(ServiceManager *m) {
         int read_end = -EBADF;
         int pair[2], r;
 
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
-                return -errno;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
+                r = -errno;
+                close(m->socket);
+                return r;
+        }
         m->feed = pair[0];
         read_end = pair[1];
         r = sd_bus_new(&m->bus);

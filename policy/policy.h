@@ -55,8 +55,7 @@ typedef struct Treatment {
         uint32_t io_weight;       /* v2 scale 1..10000 */
         uint32_t unit_cpu_weight; /* of its systemd unit, as cpu_weight */
         uint32_t unit_io_weight;  /* 1..10000 */
-        uint32_t pad2;
-        uint64_t cpus; /* bit per CPU 0..63 */
+        uint64_t cpus;            /* bit per CPU 0..63 */
 } Treatment;
 
 typedef enum ScopeKind {

@@ -36,18 +36,33 @@ size_t reach_weighed(GroupPath own, GroupPath other) {
         }
 }
 
+static bool ends_with(GroupPath name, const char *suffix) {
+        size_t n = strlen(suffix);
+
+        return name.length > n && memcmp(name.start + name.length - n, suffix, n) == 0;
+}
+
+static bool begins_with(GroupPath name, const char *prefix) {
+        size_t n = strlen(prefix);
+
+        return name.length > n && memcmp(name.start, prefix, n) == 0;
+}
+
 bool reach_is_unit(GroupPath group) {
-        static const char *const suffixes[] = {".service", ".scope", ".slice"};
-        size_t name = group.length;
+        bool in_slice = true, users = false, unit = false;
 
-        while (name > 0 && group.start[name - 1] != '/')
-                name--;
-        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
-                size_t n = strlen(suffixes[i]);
+        for (size_t at = 0; at < group.length;) {
+                size_t end = component_end(group, at);
+                GroupPath name = {group.start + at + 1, end - at - 1};
 
-                if (group.length - name > n &&
-                    memcmp(group.start + group.length - n, suffixes[i], n) == 0)
-                        return true;
+                if (!in_slice)
+                        return false;
+                in_slice = ends_with(name, ".slice");
+                unit = in_slice || ends_with(name, ".service") || ends_with(name, ".scope");
+                if (!in_slice && !users && begins_with(name, "user@") &&
+                    ends_with(name, ".service"))
+                        in_slice = users = true;
+                at = end;
         }
-        return false;
+        return unit;
 }

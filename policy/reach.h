@@ -26,5 +26,7 @@ typedef struct GroupPath {
  */
 size_t reach_weighed(GroupPath own, GroupPath other);
 
-/* Whether a service manager's unit that has weights owns the group: a service, scope or slice. */
+/* Whether the group is a service's, scope's or slice's of a service manager: in slices, the
+ * machine's or, below a user@UID.service, a user's. What is below other services and scopes is
+ * delegated: it looks after itself, whatever the names there are. */
 bool reach_is_unit(GroupPath group);

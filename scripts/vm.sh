@@ -186,8 +186,9 @@ make_kernel() { # guest directory, root directory, suite, kernel
 machine_start() { # guest directory, copy|keep, boot|restore, kernel parameters
     local accel cpu khz name ram=memory-backend-file,share=on,mem-path=$1/ram on_disk= args
     accel=$(acceleration) cpu=host
-    # With cmpxchg16b, QEMU 7.2's emulation on several threads corrupts flags: double faults at random.
-    [ "$accel" = kvm ] || { accel=tcg,thread=multi cpu=max,-cx16; }
+    # With cmpxchg16b, QEMU 7.2's emulation on several threads corrupts flags: double faults at random. And a kernel patches its own code
+    # while it boots: one CPU of several threads may then run half of it ("Oops: int3"), so booting is for one thread.
+    [ "$accel" = kvm ] || { accel=tcg,thread=$([ "$3" = boot ] && echo single || echo multi) cpu=max,-cx16; }
     khz=$([ "$accel" = kvm ] || [ "$(uname -m)" != x86_64 ] || python3 "$parts/tsc-khz.py") || khz=
     if [ "$2" = copy ]; then
         on_disk=,snapshot=on
@@ -211,6 +212,7 @@ machine_start() { # guest directory, copy|keep, boot|restore, kernel parameters
     # Should we be killed, it goes with us.
     TMPDIR=$work setpriv --pdeathsig KILL "$qemu" "${args[@]}" </dev/null >"$work/qemu.log" 2>&1 {hold}<&- &
     machine=$!
+    heard= # what another machine said before is nothing of this one's
     qmp qmp_capabilities
     [ "$3" = boot ] || { qmp_events && qmp migrate-incoming "\"uri\": \"exec:cat $(printf %q "$1/state")\""; }
 }

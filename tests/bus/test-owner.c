@@ -256,7 +256,7 @@ static void test_trial(void **state) {
         assert_int_equal(fixture_status_u32(f->bus, "TrialRoot"), own);
         assert_int_equal(kill(own, SIGUSR1), 0);
         assert_true(fixture_wait(trial_is_over, f));
-        fixture_call(bus, NULL, MANAGER, "Trial", "us", 0, "");
+        sd_bus_message_unref(fixture_call(bus, NULL, MANAGER, "Trial", "us", 0, ""));
         polkit_set(f, "no");
         fixture_call(bus, ACCESS_DENIED, MANAGER, "Trial", "us", (uint32_t)own, "advise");
         expect_action(f, "org.aikm1.trial");

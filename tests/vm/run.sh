@@ -29,9 +29,14 @@ cp "$source"/tests/vm/*.sh "$source/README.md" "$work/payload"
 cp "$build/tests/vm/load" "$build/tests/vm/unit-tool" "$build/tests/harness/bus-fuzz" "$work/payload"
 
 results=$build/vm-results/$guest-${script%.sh}
-rm -rf "$results"
-status=0
-"$vm" run -d "$work/payload" -o "$results" -t "${AIKM_VM_LIMIT:-1500}" "$guest" -- bash "$script" || status=$?
+for attempt in 1 2; do
+    rm -rf "$results"
+    status=0
+    "$vm" run -d "$work/payload" -o "$results" -t "${AIKM_VM_LIMIT:-1500}" "$guest" -- bash "$script" || status=$?
+    # Emulated on several threads, a CPU may run half of what another patches into the kernel's code. That is not the test's doing.
+    if [ $status != 125 ] || [ $attempt = 2 ] || ! grep -q 'Oops: int3' "$results/console.log"; then break; fi
+    echo "the emulator has killed the guest's kernel (int3): once more"
+done
 # 77 is the script's own reason not to run.
 [ $status = 0 ] || [ $status = 77 ] || [ ! -s "$results/journal.txt" ] || { echo "the journal ends with:"; tail -n 40 "$results/journal.txt"; }
 exit $status

@@ -238,7 +238,16 @@ static void test_weighed(void **state) {
         assert_true(reach_is_unit((GroupPath){"/system.slice/x.service", 23}));
         assert_true(reach_is_unit((GroupPath){"/system.slice/x.service", 13}));
         assert_false(reach_is_unit((GroupPath){"/system.slice/x.service", 0}));
-        assert_false(reach_is_unit((GroupPath){"/x.service/payload", 18}));
+        static const char *const not_units[] = {
+                "/x.service/payload",           "/machine.slice/c.scope/system.slice/x.service",
+                "/a.slice/x.service/y.service", "/user.slice/user@1.service/user@2.service/x.scope",
+                "/payload/x.service",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(not_units); i++)
+                assert_false(reach_is_unit((GroupPath){not_units[i], strlen(not_units[i])}));
+        assert_true(reach_is_unit((GroupPath){"/user.slice/user@1.service/app.slice/x.scope", 44}));
+        assert_true(reach_is_unit((GroupPath){"/user.slice/user@1.service", 26}));
         assert_false(reach_is_unit((GroupPath){"/.service", 9}));
 }
 
