@@ -48,18 +48,10 @@ bool owner_has_process(const Manager *m, uid_t uid, pid_t pid, uint64_t start) {
 
 typedef enum Place { PLACE_UNKNOWN, PLACE_INSIDE, PLACE_OUTSIDE } Place;
 
-static ssize_t find_sample(const Sample *s, pid_t pid) {
-        size_t low = 0, high = s->n_procs;
+static ssize_t find_index(const Sample *s, pid_t pid) {
+        const ProcSample *p = sample_find(s, pid);
 
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (s->procs[middle].pid < pid)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low < s->n_procs && s->procs[low].pid == pid ? (ssize_t)low : -1;
+        return p ? p - s->procs : -1;
 }
 
 /* Climbs to what is known already, then writes that down for the whole way: each process is passed
@@ -77,11 +69,11 @@ static Place find_place(const Sample *s, Place *places, size_t i, pid_t root) {
                         place = PLACE_INSIDE;
                         break;
                 }
-                at = find_sample(s, s->procs[at].ppid);
+                at = find_index(s, s->procs[at].ppid);
         }
         for (ssize_t at = (ssize_t)i; at >= 0 && places[at] == PLACE_UNKNOWN;) {
                 places[at] = place;
-                at = s->procs[at].pid == root ? -1 : find_sample(s, s->procs[at].ppid);
+                at = s->procs[at].pid == root ? -1 : find_index(s, s->procs[at].ppid);
         }
         return place;
 }

@@ -16,22 +16,39 @@
 
 const char *polkit_program;
 
+static pid_t polkit; /* 0: it does not run */
+
 static bool polkit_is_there(void *userdata) {
         const Fixture *f = userdata;
 
         return sd_bus_call_method(f->bus, POLKIT, "/fake", FAKE, "Set", NULL, NULL, "s", "no") >= 0;
 }
 
-pid_t polkit_start(Fixture *f) {
-        pid_t pid = fixture_spawn(f, (const char *const[]){polkit_program, NULL});
-
+void polkit_start(Fixture *f) {
+        polkit = fixture_spawn(f, (const char *const[]){polkit_program, NULL});
         assert_true(fixture_wait(polkit_is_there, f));
-        return pid;
 }
 
-void polkit_stop(pid_t pid) {
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        assert_int_equal(waitpid(pid, NULL, 0), pid);
+void polkit_stop(void) {
+        assert_int_equal(kill(polkit, SIGKILL), 0);
+        assert_int_equal(waitpid(polkit, NULL, 0), polkit);
+        polkit = 0;
+}
+
+int polkit_setup(void **state) {
+        int r = fixture_setup(state);
+
+        if (r == 0)
+                fixture_start_daemon(*state, "observe");
+        if (r == 0)
+                polkit_start(*state);
+        return r;
+}
+
+int polkit_teardown(void **state) {
+        if (polkit > 0)
+                polkit_stop();
+        return fixture_teardown(state);
 }
 
 void polkit_set(const Fixture *f, const char *mode) {

@@ -20,8 +20,12 @@
 /* The program; main() sets it. */
 extern const char *polkit_program;
 
-pid_t polkit_start(Fixture *f);
-void polkit_stop(pid_t pid);
+/* cmocka's setup and teardown: a daemon that observes, and polkit. */
+int polkit_setup(void **state);
+int polkit_teardown(void **state);
+
+void polkit_start(Fixture *f);
+void polkit_stop(void);
 /* yes, no, challenge or hold, from now on. */
 void polkit_set(const Fixture *f, const char *mode);
 /* Answers what is held; returns how many. */

@@ -14,24 +14,6 @@
 #include "tests/bus/polkit.h"
 #include "tests/harness/workers.h"
 
-static pid_t polkit;
-
-static int teardown(void **state) {
-        if (polkit > 0)
-                polkit_stop(polkit);
-        return fixture_teardown(state);
-}
-
-static int setup(void **state) {
-        int r = fixture_setup(state);
-
-        if (r == 0)
-                fixture_start_daemon(*state, "observe");
-        if (r == 0)
-                polkit = polkit_start(*state);
-        return r;
-}
-
 static void end(pid_t pid) {
         assert_int_equal(kill(pid, SIGKILL), 0);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -385,5 +367,5 @@ int main(int argc, char *argv[]) {
         }
         fixture_aikmd = argv[1];
         polkit_program = argv[2];
-        return cmocka_run_group_tests(tests, setup, teardown);
+        return cmocka_run_group_tests(tests, polkit_setup, polkit_teardown);
 }

@@ -15,24 +15,6 @@
 #define PER_CLIENT 8
 #define PER_USER 16
 
-static pid_t polkit;
-
-static int teardown(void **state) {
-        if (polkit > 0)
-                polkit_stop(polkit);
-        return fixture_teardown(state);
-}
-
-static int setup(void **state) {
-        int r = fixture_setup(state);
-
-        if (r == 0)
-                fixture_start_daemon(*state, "observe");
-        if (r == 0)
-                polkit = polkit_start(*state);
-        return r;
-}
-
 static void expect_mode(const Fixture *f, const char *expected) {
         char mode[32];
 
@@ -324,7 +306,7 @@ static void test_polkit_leaves(void **state) {
         polkit_set(f, "hold");
         call_start(&c, bus, /* interactive= */ true, MANAGER, "SetMode", "s", "advise");
         polkit_wait_held(f, 1);
-        polkit_stop(polkit);
+        polkit_stop();
         call_finish(&c, bus, ACCESS_DENIED);
         call_done(&c);
 
@@ -338,7 +320,7 @@ static void test_polkit_leaves(void **state) {
         expect_mode(f, "advise");
         ask(f->bus, /* interactive= */ false, "observe", NULL);
 
-        polkit = polkit_start(f);
+        polkit_start(f);
         polkit_set(f, "yes");
         ask(bus, /* interactive= */ false, "advise", NULL);
         ask(bus, /* interactive= */ false, "observe", NULL);
@@ -370,5 +352,5 @@ int main(int argc, char *argv[]) {
         }
         fixture_aikmd = argv[1];
         polkit_program = argv[2];
-        return cmocka_run_group_tests(tests, setup, teardown);
+        return cmocka_run_group_tests(tests, polkit_setup, polkit_teardown);
 }

@@ -15,6 +15,7 @@
 
 #include "daemon/executor.h"
 #include "fake-service-manager.h"
+#include "tests/unit/folder.h"
 #include "util/io.h"
 
 #define HOGS "/system.slice/hogs.service"
@@ -81,14 +82,12 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
         Fixture *f = *state;
-        char command[128];
 
         stop(f);
         fake_manager_done(&f->manager);
         close(f->dir_fd);
         close(f->root_fd);
-        (void)snprintf(command, sizeof(command), "rm -rf '%s'", f->root);
-        assert_int_equal(system(command), 0);
+        assert_int_equal(folder_remove(f->root), 0);
         free(f);
         return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "daemon/unit-drop-in.h"
 #include "daemon/unit-name.h"
+#include "tests/unit/folder.h"
 #include "util/io.h"
 
 #define HOGS "/system.slice/hogs.service"
@@ -64,11 +65,9 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
         Fixture *f = *state;
-        char command[128];
 
         close(f->root_fd);
-        (void)snprintf(command, sizeof(command), "rm -rf '%s'", f->root);
-        assert_int_equal(system(command), 0);
+        assert_int_equal(folder_remove(f->root), 0);
         free(f);
         return 0;
 }

@@ -16,6 +16,7 @@
 #include "daemon/actuators/actuator.h"
 #include "daemon/units.h"
 #include "fake-service-manager.h"
+#include "tests/unit/folder.h"
 #include "util/io.h"
 
 #define HOGS "/system.slice/hogs.service"
@@ -86,13 +87,11 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
         Fixture *f = *state;
-        char command[128];
 
         fake_manager_done(&f->manager);
         units_free(f->units);
         close(f->root_fd);
-        (void)snprintf(command, sizeof(command), "rm -rf '%s'", f->root);
-        assert_int_equal(system(command), 0);
+        assert_int_equal(folder_remove(f->root), 0);
         free(f);
         return 0;
 }
