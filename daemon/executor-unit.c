@@ -64,34 +64,6 @@ static int lower(Action *a, const Actuator *actuator) {
         return r;
 }
 
-Outcome executor_demote_unit(Action *a) {
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && actuator_all[i]; i++) {
-                const Actuator *actuator = actuator_all[i];
-
-                if (actuator->level != ACTUATOR_UNIT ||
-                    !(actuator->fields & a->decision->treatment.set))
-                        continue;
-                if (!actuator_works(a->x, actuator)) {
-                        a->any_inert = true;
-                        (void)error_set(a->error, 0, "%s: %s", actuator->name,
-                                        a->x->probe_text[i].text);
-                        continue;
-                }
-                r = lower(a, actuator);
-        }
-        if (r == -ESRCH)
-                return OUTCOME_VANISHED;
-        if (r < 0) {
-                action_undo(a, LEDGER_UNDONE);
-                return r == -ECANCELED     ? OUTCOME_FOREIGN
-                       : a->without_effect ? OUTCOME_INERT
-                                           : OUTCOME_FAILED;
-        }
-        return a->n_held > 0 ? OUTCOME_DONE : a->any_inert ? OUTCOME_INERT : OUTCOME_NOTHING;
-}
-
 static void count_outcome(Outcome outcome, RestoreCount *count) {
         count->restored += outcome == OUTCOME_DONE;
         count->foreign += outcome == OUTCOME_FOREIGN;
@@ -113,6 +85,38 @@ static uint64_t restore_unit(Executor *x, const char *unit, RestoreCount *count,
         return action;
 }
 
+Outcome executor_demote_unit(Action *a) {
+        RestoreCount count = {0};
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && actuator_all[i]; i++) {
+                const Actuator *actuator = actuator_all[i];
+
+                if (actuator->level != ACTUATOR_UNIT ||
+                    !(actuator->fields & a->decision->treatment.set))
+                        continue;
+                if (!actuator_works(a->x, actuator)) {
+                        a->any_inert = true;
+                        (void)error_set(a->error, 0, "%s: %s", actuator->name,
+                                        a->x->probe_text[i].text);
+                        continue;
+                }
+                r = lower(a, actuator);
+        }
+        if (r == -ESRCH)
+                return OUTCOME_VANISHED;
+        if (r < 0) {
+                action_undo(a, LEDGER_UNDONE);
+                if (r == -ECANCELED) {
+                        /* Hands off the unit: its other weight is not ours to hold either. */
+                        (void)restore_unit(a->x, a->decision->unit, &count, NULL);
+                        return OUTCOME_FOREIGN;
+                }
+                return a->without_effect ? OUTCOME_INERT : OUTCOME_FAILED;
+        }
+        return a->n_held > 0 ? OUTCOME_DONE : a->any_inert ? OUTCOME_INERT : OUTCOME_NOTHING;
+}
+
 Outcome executor_release_unit(Action *a) {
         RestoreCount count = {0};
 
@@ -132,13 +136,21 @@ void executor_check_units(Executor *x, void (*callback)(const char *unit, void *
                           void *userdata) {
         for (size_t i = ledger_count(x->ledger, false); i > 0; i--) {
                 const LedgerEntry *e = ledger_get(x->ledger, i - 1, false);
-                const Actuator *a = actuator_find(e->actuator);
+                RestoreCount count = {0};
+                const Actuator *a;
                 char unit[256];
 
-                if (!a || a->level != ACTUATOR_UNIT || !e->path)
+                if (e->pid != 0 || !e->path)
+                        continue;
+                a = actuator_find(e->actuator);
+                if (!a || a->level != ACTUATOR_UNIT)
                         continue;
                 (void)snprintf(unit, sizeof(unit), "%s", e->path);
-                if (has_left(x, e, NULL))
-                        callback(unit, userdata);
+                if (!has_left(x, e, NULL))
+                        continue;
+                /* Hands off the unit: its other weight is not ours to hold either. */
+                (void)restore_unit(x, unit, &count, NULL);
+                i = MIN(i, ledger_count(x->ledger, false) + 1);
+                callback(unit, userdata);
         }
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "daemon/judge-unit.h"
+#include "policy/scope.h"
 
 /* Where processes go that policy wants moved. */
 #define OWN_SLICE "/aikm.slice"
@@ -16,21 +17,17 @@ GroupPath judge_unit_of(const Proc *p, const ContentionMeeting *m) {
         return p->ident && reach_is_unit(path) ? path : (GroupPath){NULL, 0};
 }
 
-static bool lies_below(const Ident *ident, GroupPath top) {
-        return ident && strncmp(ident->cgroup, top.start, top.length) == 0 &&
-               (ident->cgroup[top.length] == '\0' || ident->cgroup[top.length] == '/');
-}
-
 /*
  * Whether all who are in the unit may be touched and none of them is one for whose sake others are
  * demoted. Climbs for every member, the dormant included, so it is asked only where a unit's weight
  * is about to be set or is set.
  */
-static bool holds_others(Judge *j, GroupPath path, bool in_trial) {
+static bool holds_others(Judge *j, const char *path, bool in_trial) {
         for (size_t i = 0; i < j->table.n; i++) {
                 Proc *q = j->table.procs[i];
 
-                if (q->sample.zombie || q->sample.kthread || !lies_below(q->ident, path))
+                if (q->sample.zombie || q->sample.kthread || !q->ident ||
+                    !cgroup_is_below(q->ident->cgroup, path))
                         continue;
                 judge_match_rule(j, q);
                 if (q->sample.pid == j->self || q->sample.pid == 1 || q->sample.has_rt ||
@@ -43,16 +40,28 @@ static bool holds_others(Judge *j, GroupPath path, bool in_trial) {
         return false;
 }
 
+static void block(UnitState *u, Verdict v, usec_t until) {
+        u->blocked = v;
+        u->blocked_until = until;
+}
+
 Verdict judge_unit_check(Judge *j, const Proc *p, const ContentionMeeting *m) {
         GroupPath path = judge_unit_of(p, m);
-        const UnitState *u;
+        UnitState *u;
 
         if (path.length == 0)
                 return VERDICT_UNKNOWN;
-        u = unit_table_find(&j->units, path);
-        if (u && j->at < u->blocked_until)
+        u = unit_table_get(&j->units, path);
+        if (!u)
+                return VERDICT_FAILED;
+        if (j->at < u->blocked_until)
                 return u->blocked;
-        return holds_others(j, path, p->in_trial) ? VERDICT_MIXED_GROUP : VERDICT_TREATED;
+        /* While it is lowered judge_units() looks, once a tick. And what one hog was told of the
+         * unit holds for all others in this tick. */
+        if (u->treatment.set || !holds_others(j, u->path, p->in_trial))
+                return VERDICT_TREATED;
+        block(u, VERDICT_MIXED_GROUP, j->at + 1);
+        return VERDICT_MIXED_GROUP;
 }
 
 static Decision *push_unit(Judge *j, const UnitState *u, DecisionKind kind, Verdict v) {
@@ -128,9 +137,10 @@ static void forget(Judge *j, UnitState *u, Verdict v) {
         u->treatment = (Treatment){};
 }
 
-static void block(UnitState *u, Verdict v, usec_t until) {
-        u->blocked = v;
-        u->blocked_until = until;
+/* Somebody else set it: not ours before the policy is set anew. */
+static void leave_alone(Judge *j, UnitState *u) {
+        forget(j, u, VERDICT_HANDS_OFF);
+        block(u, VERDICT_HANDS_OFF, USEC_INFINITY);
 }
 
 static void judge_unit(Judge *j, UnitState *u) {
@@ -141,7 +151,7 @@ static void judge_unit(Judge *j, UnitState *u) {
                 mode = MODE_OBSERVE;
         if (mode != MODE_ENFORCE)
                 v = mode == MODE_ADVISE ? VERDICT_MODE_ADVISE : VERDICT_MODE_OBSERVE;
-        else if (holds_others(j, path_of(u->path), u->in_trial))
+        else if (holds_others(j, u->path, u->in_trial))
                 v = VERDICT_MIXED_GROUP;
         else if (j->at - MIN(j->at, u->held_at) >= j->policy.thresholds.release_after)
                 v = VERDICT_RELEASED;
@@ -167,8 +177,7 @@ void judge_unit_feedback(Judge *j, const Decision *d, Outcome outcome) {
         if (!u)
                 return;
         if (outcome == OUTCOME_FOREIGN) {
-                forget(j, u, VERDICT_HANDS_OFF);
-                block(u, VERDICT_HANDS_OFF, USEC_INFINITY);
+                leave_alone(j, u);
                 return;
         }
         if (outcome == OUTCOME_DONE)
@@ -197,10 +206,8 @@ void judge_unit_feedback(Judge *j, const Decision *d, Outcome outcome) {
 void judge_unit_note_foreign(Judge *j, const char *path) {
         UnitState *u = unit_table_find(&j->units, path_of(path));
 
-        if (!u)
-                return;
-        forget(j, u, VERDICT_HANDS_OFF);
-        block(u, VERDICT_HANDS_OFF, USEC_INFINITY);
+        if (u)
+                leave_alone(j, u);
 }
 
 void judge_unit_note_rollback(Judge *j, const char *path) {
@@ -215,5 +222,5 @@ void judge_unit_note_rollback(Judge *j, const char *path) {
 }
 
 bool judge_is_in_own_slice(const Proc *p) {
-        return lies_below(p->ident, path_of(OWN_SLICE));
+        return p->ident && cgroup_is_below(p->ident->cgroup, OWN_SLICE);
 }

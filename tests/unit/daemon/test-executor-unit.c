@@ -71,6 +71,7 @@ static int set_up(void **state) {
         assert_int_equal(io_mkdir_p(below(f, "run/aikmd"), 0755), 0);
         assert_int_equal(io_mkdir_p(below(f, "sys/fs/cgroup" HOGS), 0755), 0);
         write_file(below(f, "sys/fs/cgroup/cgroup.controllers"), "cpuset cpu io memory pids\n");
+        write_file(below(f, "sys/fs/cgroup/io.cost.qos"), "8:0 enable=1\n");
         f->root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
         f->dir_fd = open(below(f, "run/aikmd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(f->root_fd >= 0 && f->dir_fd >= 0);
@@ -92,11 +93,11 @@ static int tear_down(void **state) {
         return 0;
 }
 
-static Outcome carry_out(Fixture *f, DecisionKind kind, uint64_t *ret_action) {
+static Outcome carry_out_with(Fixture *f, DecisionKind kind, uint32_t set, uint64_t *ret_action) {
         Decision d = {.kind = kind,
                       .pid = 4711,
                       .load_class = CLASS_BATCH,
-                      .treatment = {.set = TREAT_UNIT_CPU_WEIGHT, .unit_cpu_weight = 20},
+                      .treatment = {.set = set, .unit_cpu_weight = 20, .unit_io_weight = 30},
                       .comm = "hog",
                       .unit = HOGS};
         uint64_t action = 0;
@@ -106,6 +107,10 @@ static Outcome carry_out(Fixture *f, DecisionKind kind, uint64_t *ret_action) {
         if (ret_action)
                 *ret_action = action;
         return outcome;
+}
+
+static Outcome carry_out(Fixture *f, DecisionKind kind, uint64_t *ret_action) {
+        return carry_out_with(f, kind, TREAT_UNIT_CPU_WEIGHT, ret_action);
 }
 
 static bool has_drop_in(const Fixture *f) {
@@ -184,6 +189,30 @@ static void somebody_elses(void **state) {
         assert_false(has_drop_in(f));
 }
 
+/* Somebody sets one of two weights: the unit is left alone, so the other goes back. */
+static void somebody_elses_of_two(void **state) {
+        Fixture *f = *state;
+
+        for (int looked = 0; looked < 2; looked++) {
+                f->manager.state->cpu_weight = f->manager.state->io_weight = UINT64_MAX;
+                assert_int_equal(carry_out_with(f, DECISION_DEMOTE_UNIT, TREAT_UNIT, NULL),
+                                 OUTCOME_DONE);
+                assert_int_equal(f->manager.state->io_weight, 30);
+                assert_int_equal(ledger_count(f->ledger, false), 2);
+                f->manager.state->cpu_weight = 70;
+                f->n_foreign = 0;
+                if (looked) {
+                        executor_check_units(f->x, on_foreign, f);
+                        assert_int_equal(f->n_foreign, 1);
+                } else
+                        assert_int_equal(carry_out_with(f, DECISION_DEMOTE_UNIT, TREAT_UNIT, NULL),
+                                         OUTCOME_FOREIGN);
+                assert_int_equal(f->manager.state->cpu_weight, 70);
+                assert_true(f->manager.state->io_weight == UINT64_MAX);
+                assert_int_equal(ledger_count(f->ledger, false), 0);
+        }
+}
+
 static void restored_after_a_crash(void **state) {
         Fixture *f = *state;
         RestoreCount count;
@@ -247,13 +276,10 @@ static void no_such_unit(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                T(lowered_and_put_back),
-                T(already_low),
-                T(somebody_elses),
-                T(restored_after_a_crash),
-                T(restored_after_half_a_put_back),
-                T(manager_is_silent),
-                T(no_such_unit),
+                T(lowered_and_put_back),   T(already_low),
+                T(somebody_elses),         T(somebody_elses_of_two),
+                T(restored_after_a_crash), T(restored_after_half_a_put_back),
+                T(manager_is_silent),      T(no_such_unit),
         };
 
         return cmocka_run_group_tests_name("executor-unit", tests, NULL, NULL);
