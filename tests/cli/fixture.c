@@ -191,3 +191,16 @@ void fixture_run(const Fixture *f, const char *line, Output *ret) {
         read_back(out, ret->out, sizeof(ret->out));
         read_back(err, ret->err, sizeof(ret->err));
 }
+
+void fixture_expect(const Fixture *f, const char *line, int status, Output *ret) {
+        fixture_run(f, line, ret);
+        if (ret->status != status)
+                print_error("aikmctl %s: status %d, stderr: %s", line, ret->status, ret->err);
+        assert_int_equal(ret->status, status);
+}
+
+void assert_says(const char *text, const char *part) {
+        if (!strstr(text, part))
+                print_error("\"%s\" is not in:\n%s\n", part, text);
+        assert_non_null(strstr(text, part));
+}

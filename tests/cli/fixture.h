@@ -47,5 +47,11 @@ void fixture_stop_ssh(Fixture *f);
 /* Runs aikmctl with the words of a line (blank-separated), stdout and stderr caught. */
 void fixture_run(const Fixture *f, const char *line, Output *ret);
 
+/* The same; the test fails where it ends with another status. */
+void fixture_expect(const Fixture *f, const char *line, int status, Output *ret);
+
+/* part is somewhere in text. */
+void assert_says(const char *text, const char *part);
+
 /* Splits line in place into at most n - 1 words, NULL behind them. */
 void fixture_words(char *line, char **ret_words, size_t n);

@@ -13,16 +13,7 @@ static Fixture fixture;
 static Output o;
 
 static void run(const char *line, int status) {
-        fixture_run(&fixture, line, &o);
-        if (o.status != status)
-                print_error("aikmctl %s: status %d, stderr: %s", line, o.status, o.err);
-        assert_int_equal(o.status, status);
-}
-
-static void assert_says(const char *text, const char *part) {
-        if (!strstr(text, part))
-                print_error("\"%s\" is not in:\n%s\n", part, text);
-        assert_non_null(strstr(text, part));
+        fixture_expect(&fixture, line, status, &o);
 }
 
 /* Runs a line with --json and gives back the one document that it printed. */

@@ -15,6 +15,7 @@
 
 #include "daemon/executor.h"
 #include "fake-service-manager.h"
+#include "made-up-root.h"
 #include "tests/unit/folder.h"
 #include "util/io.h"
 
@@ -28,23 +29,6 @@ typedef struct Fixture {
         Executor *x;
         unsigned n_foreign;
 } Fixture;
-
-static const char *below(const Fixture *f, const char *path) {
-        static char text[4][512];
-        static unsigned i;
-        char *p = text[i++ % 4];
-
-        (void)snprintf(p, sizeof(text[0]), "%s/%s", f->root, path);
-        return p;
-}
-
-static void write_file(const char *path, const char *text) {
-        _cleanup_fclose_
-        FILE *file = fopen(path, "we");
-
-        assert_non_null(file);
-        assert_true(fputs(text, file) >= 0);
-}
 
 /* As a daemon that starts. */
 static void start(Fixture *f) {
@@ -67,15 +51,16 @@ static int set_up(void **state) {
         assert_non_null(f);
         (void)snprintf(f->root, sizeof(f->root), "/tmp/aikm-test-executor-XXXXXX");
         assert_non_null(mkdtemp(f->root));
-        assert_int_equal(io_mkdir_p(below(f, "run/systemd/system"), 0755), 0);
-        assert_int_equal(io_mkdir_p(below(f, "run/aikmd"), 0755), 0);
-        assert_int_equal(io_mkdir_p(below(f, "sys/fs/cgroup" HOGS), 0755), 0);
-        write_file(below(f, "sys/fs/cgroup/cgroup.controllers"), "cpuset cpu io memory pids\n");
-        write_file(below(f, "sys/fs/cgroup/io.cost.qos"), "8:0 enable=1\n");
+        assert_int_equal(io_mkdir_p(root_path(f->root, "run/systemd/system"), 0755), 0);
+        assert_int_equal(io_mkdir_p(root_path(f->root, "run/aikmd"), 0755), 0);
+        assert_int_equal(io_mkdir_p(root_path(f->root, "sys/fs/cgroup" HOGS), 0755), 0);
+        root_write(root_path(f->root, "sys/fs/cgroup/cgroup.controllers"),
+                   "cpuset cpu io memory pids\n");
+        root_write(root_path(f->root, "sys/fs/cgroup/io.cost.qos"), "8:0 enable=1\n");
         f->root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        f->dir_fd = open(below(f, "run/aikmd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        f->dir_fd = open(root_path(f->root, "run/aikmd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(f->root_fd >= 0 && f->dir_fd >= 0);
-        fake_manager_start(&f->manager, below(f, "run/systemd"), "system.control");
+        fake_manager_start(&f->manager, root_path(f->root, "run/systemd"), "system.control");
         start(f);
         *state = f;
         return 0;
@@ -114,7 +99,8 @@ static Outcome carry_out(Fixture *f, DecisionKind kind, uint64_t *ret_action) {
 }
 
 static bool has_drop_in(const Fixture *f) {
-        return access(below(f, "run/systemd/system.control/hogs.service.d/50-CPUWeight.conf"),
+        return access(root_path(f->root,
+                                "run/systemd/system.control/hogs.service.d/50-CPUWeight.conf"),
                       F_OK) == 0;
 }
 
@@ -236,7 +222,8 @@ static void restored_after_half_a_put_back(void **state) {
         assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_DONE);
         stop(f);
         f->manager.state->cpu_weight = 150;
-        write_file(below(f, drop_in), "# systemctl set-property\n[Service]\nCPUWeight=150\n");
+        root_write(root_path(f->root, drop_in),
+                   "# systemctl set-property\n[Service]\nCPUWeight=150\n");
         start(f);
         assert_int_equal(executor_restore(f->x, RESTORE_ALL, 0, &count), 0);
         assert_int_equal(count.restored, 1);

@@ -13,6 +13,7 @@
 
 #include "daemon/unit-drop-in.h"
 #include "daemon/unit-name.h"
+#include "made-up-root.h"
 #include "tests/unit/folder.h"
 #include "util/io.h"
 
@@ -23,33 +24,6 @@ typedef struct Fixture {
         char root[64];
         int root_fd;
 } Fixture;
-
-_printf_(2, 3) static const char *below(const Fixture *f, const char *format, ...) {
-        static char path[8][768];
-        static unsigned i;
-        char *p = path[i++ % 8];
-        va_list ap;
-        int n = snprintf(p, sizeof(path[0]), "%s/", f->root);
-
-        va_start(ap, format);
-        (void)vsnprintf(p + n, sizeof(path[0]) - (size_t)n, format, ap);
-        va_end(ap);
-        return p;
-}
-
-static void write_file(const char *path, const char *text) {
-        _cleanup_fclose_
-        FILE *file = fopen(path, "we");
-
-        assert_non_null(file);
-        assert_true(fputs(text, file) >= 0);
-}
-
-static bool exists(const char *path) {
-        struct stat st;
-
-        return lstat(path, &st) == 0;
-}
 
 static int set_up(void **state) {
         Fixture *f = calloc(1, sizeof(*f));
@@ -159,31 +133,33 @@ static void drop_in_contents(void **state) {
                 {"[Service]\nCPUWeight=20\n[Service]\n", 0},
         };
         Fixture *f = *state;
-        const char *path = below(f, "run/systemd/system.control/hogs.service.d/50-CPUWeight.conf");
+        const char *path = root_path(f->root,
+                                     "run/systemd/system.control/hogs.service.d/50-CPUWeight.conf");
         UnitName u;
         char big[5000];
 
         assert_int_equal(unit_name_from_cgroup(HOGS, &u), 0);
         assert_int_equal(unit_drop_in_find(f->root_fd, &u, "CPUWeight", "20"), 0);
-        assert_int_equal(io_mkdir_p(below(f, "run/systemd/system.control/hogs.service.d"), 0755),
-                         0);
+        assert_int_equal(
+                io_mkdir_p(root_path(f->root, "run/systemd/system.control/hogs.service.d"), 0755),
+                0);
         assert_int_equal(unit_drop_in_find(f->root_fd, &u, "CPUWeight", "20"), 0);
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-                write_file(path, table[i].text);
+                root_write(path, table[i].text);
                 assert_int_equal(unit_drop_in_find(f->root_fd, &u, "CPUWeight", "20"),
                                  table[i].found);
                 if (!table[i].found)
                         assert_int_equal(unit_drop_in_remove(f->root_fd, &u, "CPUWeight", "20"), 0);
-                assert_true(exists(path));
+                assert_true(root_exists(path));
         }
         memset(big, '#', sizeof(big) - 1);
         big[sizeof(big) - 1] = '\0';
-        write_file(path, big);
+        root_write(path, big);
         assert_int_equal(unit_drop_in_find(f->root_fd, &u, "CPUWeight", "20"), 0);
         assert_int_equal(unlink(path), 0);
         assert_int_equal(mkfifo(path, 0600), 0);
         assert_int_equal(unit_drop_in_remove(f->root_fd, &u, "CPUWeight", "20"), 0);
-        assert_true(exists(path));
+        assert_true(root_exists(path));
 }
 
 static void drop_in_removal(void **state) {
@@ -192,15 +168,15 @@ static void drop_in_removal(void **state) {
         UnitName u;
 
         assert_int_equal(unit_name_from_cgroup(HOGS, &u), 0);
-        assert_int_equal(io_mkdir_p(below(f, "%s", folder), 0755), 0);
-        write_file(below(f, "%s/50-CPUWeight.conf", folder), "[Service]\nCPUWeight=20\n");
-        write_file(below(f, "%s/50-IOWeight.conf", folder), "[Service]\nIOWeight=30\n");
+        assert_int_equal(io_mkdir_p(root_path(f->root, "%s", folder), 0755), 0);
+        root_write(root_path(f->root, "%s/50-CPUWeight.conf", folder), "[Service]\nCPUWeight=20\n");
+        root_write(root_path(f->root, "%s/50-IOWeight.conf", folder), "[Service]\nIOWeight=30\n");
         assert_int_equal(unit_drop_in_find(f->root_fd, &u, "CPUWeight", "20"), 1);
         assert_int_equal(unit_drop_in_remove(f->root_fd, &u, "CPUWeight", "20"), 1);
-        assert_true(exists(below(f, "%s/50-IOWeight.conf", folder)));
+        assert_true(root_exists(root_path(f->root, "%s/50-IOWeight.conf", folder)));
         assert_int_equal(unit_drop_in_remove(f->root_fd, &u, "IOWeight", "30"), 1);
-        assert_false(exists(below(f, "%s", folder)));
-        assert_true(exists(below(f, "run/systemd/transient")));
+        assert_false(root_exists(root_path(f->root, "%s", folder)));
+        assert_true(root_exists(root_path(f->root, "run/systemd/transient")));
         assert_int_equal(unit_drop_in_remove(f->root_fd, &u, "IOWeight", "30"), 0);
 }
 
@@ -210,27 +186,30 @@ static void links_are_not_followed(void **state) {
         UnitName u = {.owner = STRANGER, .name = "hogs.service", .section = "Service"};
         const char *victim = "elsewhere/hogs.service.d/50-CPUWeight.conf";
 
-        assert_int_equal(io_mkdir_p(below(f, "elsewhere/hogs.service.d"), 0755), 0);
-        write_file(below(f, "%s", victim), "[Service]\nCPUWeight=20\n");
-        assert_int_equal(io_mkdir_p(below(f, "run/user/%d/systemd", STRANGER), 0755), 0);
-        assert_int_equal(symlink(below(f, "elsewhere"),
-                                 below(f, "run/user/%d/systemd/user.control", STRANGER)),
+        assert_int_equal(io_mkdir_p(root_path(f->root, "elsewhere/hogs.service.d"), 0755), 0);
+        root_write(root_path(f->root, "%s", victim), "[Service]\nCPUWeight=20\n");
+        assert_int_equal(io_mkdir_p(root_path(f->root, "run/user/%d/systemd", STRANGER), 0755), 0);
+        assert_int_equal(symlink(root_path(f->root, "elsewhere"),
+                                 root_path(f->root, "run/user/%d/systemd/user.control", STRANGER)),
                          0);
         assert_int_equal(unit_drop_in_remove(f->root_fd, &u, "CPUWeight", "20"), 0);
-        assert_true(exists(below(f, "%s", victim)));
-        assert_int_equal(unlink(below(f, "run/user/%d/systemd/user.control", STRANGER)), 0);
+        assert_true(root_exists(root_path(f->root, "%s", victim)));
+        assert_int_equal(unlink(root_path(f->root, "run/user/%d/systemd/user.control", STRANGER)),
+                         0);
         assert_int_equal(
-                io_mkdir_p(below(f, "run/user/%d/systemd/user.control/hogs.service.d", STRANGER),
+                io_mkdir_p(root_path(f->root, "run/user/%d/systemd/user.control/hogs.service.d",
+                                     STRANGER),
                            0755),
                 0);
         assert_int_equal(
-                symlink(below(f, "%s", victim),
-                        below(f,
-                              "run/user/%d/systemd/user.control/hogs.service.d/50-CPUWeight.conf",
-                              STRANGER)),
+                symlink(root_path(f->root, "%s", victim),
+                        root_path(
+                                f->root,
+                                "run/user/%d/systemd/user.control/hogs.service.d/50-CPUWeight.conf",
+                                STRANGER)),
                 0);
         assert_int_equal(unit_drop_in_remove(f->root_fd, &u, "CPUWeight", "20"), 0);
-        assert_true(exists(below(f, "%s", victim)));
+        assert_true(root_exists(root_path(f->root, "%s", victim)));
 }
 
 int main(void) {

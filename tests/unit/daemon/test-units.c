@@ -16,6 +16,7 @@
 #include "daemon/actuators/actuator.h"
 #include "daemon/units.h"
 #include "fake-service-manager.h"
+#include "made-up-root.h"
 #include "tests/unit/folder.h"
 #include "util/io.h"
 
@@ -38,49 +39,24 @@ static const UnitsPatience impatient = {
 
 /* --- the root -------------------------------------------------------------------------------- */
 
-_printf_(2, 3) static const char *below(const Fixture *f, const char *format, ...) {
-        static char path[8][768];
-        static unsigned i;
-        char *p = path[i++ % 8];
-        va_list ap;
-        int n = snprintf(p, sizeof(path[0]), "%s/", f->root);
-
-        va_start(ap, format);
-        (void)vsnprintf(p + n, sizeof(path[0]) - (size_t)n, format, ap);
-        va_end(ap);
-        return p;
-}
-
-static void write_file(const char *path, const char *text) {
-        _cleanup_fclose_
-        FILE *file = fopen(path, "we");
-
-        assert_non_null(file);
-        assert_true(fputs(text, file) >= 0);
-}
-
-static bool exists(const char *path) {
-        struct stat st;
-
-        return lstat(path, &st) == 0;
-}
-
 static int set_up(void **state) {
         Fixture *f = calloc(1, sizeof(*f));
 
         assert_non_null(f);
         (void)snprintf(f->root, sizeof(f->root), "/tmp/aikm-test-units-XXXXXX");
         assert_non_null(mkdtemp(f->root));
-        assert_int_equal(io_mkdir_p(below(f, "run/systemd/system"), 0755), 0);
-        assert_int_equal(io_mkdir_p(below(f, "sys/fs/cgroup/system.slice/hogs.service"), 0755), 0);
-        assert_int_equal(io_mkdir_p(below(f, "sys/block/vda/queue"), 0755), 0);
-        write_file(below(f, "sys/fs/cgroup/cgroup.controllers"), "cpuset cpu io memory pids\n");
+        assert_int_equal(io_mkdir_p(root_path(f->root, "run/systemd/system"), 0755), 0);
+        assert_int_equal(
+                io_mkdir_p(root_path(f->root, "sys/fs/cgroup/system.slice/hogs.service"), 0755), 0);
+        assert_int_equal(io_mkdir_p(root_path(f->root, "sys/block/vda/queue"), 0755), 0);
+        root_write(root_path(f->root, "sys/fs/cgroup/cgroup.controllers"),
+                   "cpuset cpu io memory pids\n");
         f->root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
         assert_true(f->root_fd >= 0);
         assert_int_equal(units_new(f->root_fd, &f->units), 0);
         units_set_patience(f->units, &patient);
         f->context = (ActuatorContext){.root_fd = f->root_fd, .units = f->units};
-        fake_manager_start(&f->manager, below(f, "run/systemd"), "system.control");
+        fake_manager_start(&f->manager, root_path(f->root, "run/systemd"), "system.control");
         *state = f;
         return 0;
 }
@@ -97,7 +73,7 @@ static int tear_down(void **state) {
 }
 
 static const char *drop_in(const Fixture *f, const char *property) {
-        return below(f, "run/systemd/system.control/hogs.service.d/50-%s.conf", property);
+        return root_path(f->root, "run/systemd/system.control/hogs.service.d/50-%s.conf", property);
 }
 
 static int read_cpu(const Fixture *f, UnitSetting *ret) {
@@ -124,19 +100,19 @@ static void there_and_back(void **state) {
         assert_int_equal(apply(f, &actuator_unit_cpu, "20 set-property"), 0);
         assert_int_equal(f->manager.state->cpu_weight, 20);
         assert_true(f->manager.state->runtime);
-        assert_true(exists(drop_in(f, "CPUWeight")));
+        assert_true(root_exists(drop_in(f, "CPUWeight")));
         expect_weight(f, &actuator_unit_cpu, "20 set-property");
         expect_weight(f, &actuator_unit_io, "unset");
         assert_int_equal(apply(f, &actuator_unit_io, "30 set-property"), 0);
         expect_weight(f, &actuator_unit_io, "30 set-property");
         assert_int_equal(apply(f, &actuator_unit_cpu, "unset"), 0);
         assert_int_equal(f->manager.state->cpu_weight, UINT64_MAX);
-        assert_false(exists(drop_in(f, "CPUWeight")));
-        assert_true(exists(drop_in(f, "IOWeight")));
+        assert_false(root_exists(drop_in(f, "CPUWeight")));
+        assert_true(root_exists(drop_in(f, "IOWeight")));
         expect_weight(f, &actuator_unit_cpu, "unset");
         assert_int_equal(apply(f, &actuator_unit_io, "50"), 0);
         expect_weight(f, &actuator_unit_io, "50");
-        assert_false(exists(below(f, "run/systemd/system.control/hogs.service.d")));
+        assert_false(root_exists(root_path(f->root, "run/systemd/system.control/hogs.service.d")));
         assert_int_equal(apply(f, &actuator_unit_cpu, "idle set-property"), 0);
         assert_int_equal(f->manager.state->cpu_weight, 0);
         expect_weight(f, &actuator_unit_cpu, "idle set-property");
@@ -155,18 +131,18 @@ static void drop_in_that_is_overruled(void **state) {
         actuator_unit_cpu.disown(&f->context, &t, "20");
         actuator_unit_cpu.disown(&f->context, &t, "nonsense");
         actuator_unit_io.disown(&f->context, &t, "20 set-property");
-        assert_true(exists(drop_in(f, "CPUWeight")));
+        assert_true(root_exists(drop_in(f, "CPUWeight")));
         actuator_unit_cpu.disown(&f->context, &t, "20 set-property");
-        assert_false(exists(drop_in(f, "CPUWeight")));
+        assert_false(root_exists(drop_in(f, "CPUWeight")));
         assert_int_equal(f->manager.state->n_sets, 1);
         expect_weight(f, &actuator_unit_cpu, "80");
 }
 
 static void written_past_the_manager(void **state) {
         Fixture *f = *state;
-        const char *path = below(f, "sys/fs/cgroup" HOGS "/cpu.weight");
+        const char *path = root_path(f->root, "sys/fs/cgroup" HOGS "/cpu.weight");
 
-        write_file(path, "50\n");
+        root_write(path, "50\n");
         assert_int_equal(apply(f, &actuator_unit_cpu, "20 set-property"), -EBUSY);
         assert_int_equal(f->manager.state->n_sets, 0);
         assert_int_equal(apply(f, &actuator_unit_io, "20 set-property"), 0);
@@ -174,7 +150,7 @@ static void written_past_the_manager(void **state) {
         assert_int_equal(apply(f, &actuator_unit_cpu, "20 set-property"), 0);
         /* Putting back never fails for it. */
         assert_int_equal(apply(f, &actuator_unit_cpu, "unset"), 0);
-        write_file(path, "100\n");
+        root_write(path, "100\n");
         assert_int_equal(apply(f, &actuator_unit_cpu, "20 set-property"), 0);
 }
 
@@ -183,25 +159,25 @@ static void disown_reaches_the_kernel(void **state) {
         Fixture *f = *state;
         FakeState *s = f->manager.state;
         ActuatorTarget t = {.path = HOGS};
-        const char *weight = below(f, "sys/fs/cgroup" HOGS "/cpu.weight");
+        const char *weight = root_path(f->root, "sys/fs/cgroup" HOGS "/cpu.weight");
 
         assert_int_equal(apply(f, &actuator_unit_cpu, "20 set-property"), 0);
-        write_file(weight, "20\n");
+        root_write(weight, "20\n");
         s->cpu_weight = 80;
         actuator_unit_cpu.disown(&f->context, &t, "20 set-property");
         assert_int_equal(s->n_sets, 2);
         assert_int_equal(s->cpu_weight, 80);
-        assert_false(exists(drop_in(f, "CPUWeight")));
-        write_file(weight, "80\n");
+        assert_false(root_exists(drop_in(f, "CPUWeight")));
+        root_write(weight, "80\n");
         actuator_unit_cpu.disown(&f->context, &t, "20 set-property");
         assert_int_equal(s->n_sets, 2);
         /* Ours is idle. */
-        write_file(below(f, "sys/fs/cgroup" HOGS "/cpu.idle"), "1\n");
+        root_write(root_path(f->root, "sys/fs/cgroup" HOGS "/cpu.idle"), "1\n");
         actuator_unit_cpu.disown(&f->context, &t, "80 set-property");
         assert_int_equal(s->n_sets, 2);
         actuator_unit_cpu.disown(&f->context, &t, "idle set-property");
         assert_int_equal(s->n_sets, 3);
-        write_file(below(f, "sys/fs/cgroup" HOGS "/io.weight"), "default 30\n8:0 40\n");
+        root_write(root_path(f->root, "sys/fs/cgroup" HOGS "/io.weight"), "default 30\n8:0 40\n");
         actuator_unit_io.disown(&f->context, &t, "30 set-property");
         assert_int_equal(s->n_sets, 4);
         assert_true(s->io_weight == UINT64_MAX);
@@ -372,7 +348,8 @@ static void restarting(void **state) {
 static void start_user(Fixture *f, uid_t uid, FakeManager *ret, char cgroup[256]) {
         char folder[256];
 
-        (void)snprintf(folder, sizeof(folder), "%s", below(f, "run/user/%u/systemd", uid));
+        (void)snprintf(folder, sizeof(folder), "%s",
+                       root_path(f->root, "run/user/%u/systemd", uid));
         assert_int_equal(io_mkdir_p(folder, 0755), 0);
         fake_manager_start(ret, folder, "user.control");
         (void)snprintf(cgroup, 256, "/user.slice/user-%u.slice/user@%u.service/app.slice/%s", uid,
@@ -392,10 +369,10 @@ static void a_users_manager(void **state) {
         assert_int_equal(units_get_weight(f->units, cgroup, UNIT_CPU_WEIGHT, &s), 0);
         assert_true(s.value == 20 && s.by_set_property);
         (void)snprintf(folder, sizeof(folder), "%s/hogs.service.d", user.control);
-        assert_true(exists(folder));
+        assert_true(root_exists(folder));
         s = (UnitSetting){.value = 100};
         assert_int_equal(units_set_weight(f->units, cgroup, UNIT_CPU_WEIGHT, &s), 0);
-        assert_false(exists(folder));
+        assert_false(root_exists(folder));
 
         /* Silent about one, not about others. */
         units_set_patience(f->units, &impatient);
@@ -419,8 +396,9 @@ static void a_users_manager_is_gone(void **state) {
         assert_int_equal(unlink(user.socket), 0);
         assert_int_equal(units_get_weight(f->units, cgroup, UNIT_CPU_WEIGHT, &s), -ESRCH);
         assert_int_equal(
-                io_mkdir_p(below(f, "sys/fs/cgroup/user.slice/user-%u.slice/user@%u.service",
-                                 getuid(), getuid()),
+                io_mkdir_p(root_path(f->root,
+                                     "sys/fs/cgroup/user.slice/user-%u.slice/user@%u.service",
+                                     getuid(), getuid()),
                            0755),
                 0);
         assert_int_equal(units_get_weight(f->units, cgroup, UNIT_CPU_WEIGHT, &s), -ENOENT);
@@ -455,14 +433,14 @@ static void a_users_manager_is_another_ones(void **state) {
 static void make_process(const Fixture *f, pid_t pid, unsigned flags, const char *cgroup) {
         char text[512];
 
-        assert_int_equal(io_mkdir_p(below(f, "proc/%d", pid), 0755), 0);
+        assert_int_equal(io_mkdir_p(root_path(f->root, "proc/%d", pid), 0755), 0);
         (void)snprintf(text, sizeof(text),
                        "%d (a b) S 1 1 1 0 -1 %u 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0 0 0 0 0 0 0 0 0 "
                        "0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
                        pid, flags);
-        write_file(below(f, "proc/%d/stat", pid), text);
+        root_write(root_path(f->root, "proc/%d/stat", pid), text);
         (void)snprintf(text, sizeof(text), "4:cpu,cpuacct:/x\n0::%s\n", cgroup);
-        write_file(below(f, "proc/%d/cgroup", pid), text);
+        root_write(root_path(f->root, "proc/%d/cgroup", pid), text);
 }
 
 static void moving(void **state) {
@@ -535,21 +513,21 @@ static void probes(void **state) {
 
         assert_int_equal(actuator_unit_cpu.probe(&f->context, &e), 0);
         assert_int_equal(actuator_scope.probe(&f->context, &e), 0);
-        write_file(below(f, "sys/block/vda/queue/scheduler"), "[mq-deadline] bfq none\n");
+        root_write(root_path(f->root, "sys/block/vda/queue/scheduler"), "[mq-deadline] bfq none\n");
         assert_int_equal(actuator_unit_io.probe(&f->context, &e), -ENOTTY);
         assert_true(e.text[0]);
-        write_file(below(f, "sys/fs/cgroup/io.cost.qos"), "254:0 enable=1 ctrl=auto\n");
+        root_write(root_path(f->root, "sys/fs/cgroup/io.cost.qos"), "254:0 enable=1 ctrl=auto\n");
         assert_int_equal(actuator_unit_io.probe(&f->context, NULL), 0);
-        assert_int_equal(unlink(below(f, "sys/fs/cgroup/io.cost.qos")), 0);
-        write_file(below(f, "sys/block/vda/queue/scheduler"), "mq-deadline [bfq] none\n");
+        assert_int_equal(unlink(root_path(f->root, "sys/fs/cgroup/io.cost.qos")), 0);
+        root_write(root_path(f->root, "sys/block/vda/queue/scheduler"), "mq-deadline [bfq] none\n");
         assert_int_equal(actuator_unit_io.probe(&f->context, NULL), 0);
-        write_file(below(f, "sys/fs/cgroup/cgroup.controllers"), "cpuset memory pids\n");
+        root_write(root_path(f->root, "sys/fs/cgroup/cgroup.controllers"), "cpuset memory pids\n");
         assert_int_equal(actuator_unit_io.probe(&f->context, NULL), -EOPNOTSUPP);
         assert_int_equal(actuator_unit_cpu.probe(&f->context, NULL), -EOPNOTSUPP);
-        assert_int_equal(unlink(below(f, "sys/fs/cgroup/cgroup.controllers")), 0);
+        assert_int_equal(unlink(root_path(f->root, "sys/fs/cgroup/cgroup.controllers")), 0);
         assert_int_equal(actuator_unit_cpu.probe(&f->context, NULL), -EOPNOTSUPP);
-        write_file(below(f, "sys/fs/cgroup/cgroup.controllers"), "cpu\n");
-        assert_int_equal(rmdir(below(f, "run/systemd/system")), 0);
+        root_write(root_path(f->root, "sys/fs/cgroup/cgroup.controllers"), "cpu\n");
+        assert_int_equal(rmdir(root_path(f->root, "run/systemd/system")), 0);
         e = ERROR_INIT;
         assert_int_equal(actuator_unit_cpu.probe(&f->context, &e), -EOPNOTSUPP);
         assert_non_null(strstr(e.text, "systemd"));
