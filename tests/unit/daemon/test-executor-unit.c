@@ -222,7 +222,7 @@ static void restored_after_half_a_put_back(void **state) {
         assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_DONE);
         stop(f);
         f->manager.state->cpu_weight = 150;
-        root_write(root_path(f->root, drop_in),
+        root_write(root_path(f->root, "%s", drop_in),
                    "# systemctl set-property\n[Service]\nCPUWeight=150\n");
         start(f);
         assert_int_equal(executor_restore(f->x, RESTORE_ALL, 0, &count), 0);
