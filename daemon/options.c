@@ -5,12 +5,14 @@
 #include <getopt.h>
 
 #define DEFAULT_RUNTIME_DIR "/run/aikmd"
+#define DEFAULT_STATE_DIR "/var/lib/aikmd"
 
 enum {
         OPT_VERSION = 0x100,
         OPT_CONFIG_DIR,
         OPT_MODE,
         OPT_RUNTIME_DIR,
+        OPT_STATE_DIR,
         OPT_MODEL,
         OPT_INTERVAL,
         OPT_COLLECTOR,
@@ -29,6 +31,7 @@ static const struct option long_options[] = {
         {"config-dir", required_argument, NULL, OPT_CONFIG_DIR},
         {"mode", required_argument, NULL, OPT_MODE},
         {"runtime-dir", required_argument, NULL, OPT_RUNTIME_DIR},
+        {"state-dir", required_argument, NULL, OPT_STATE_DIR},
         {"model", required_argument, NULL, OPT_MODEL},
         {"interval", required_argument, NULL, OPT_INTERVAL},
         {"collector", required_argument, NULL, OPT_COLLECTOR},
@@ -55,6 +58,8 @@ void options_print_help(FILE *f) {
               "      --config-dir=DIR     read DIR in place of the standard folders; repeatable\n"
               "      --runtime-dir=DIR    ledger (default $RUNTIME_DIRECTORY "
               "or " DEFAULT_RUNTIME_DIR ")\n"
+              "      --state-dir=DIR      what outlives a boot (default $STATE_DIRECTORY "
+              "or " DEFAULT_STATE_DIR ")\n"
               "      --collector=WHICH    auto, bpf or proc\n"
               "      --cgroup-name=NAME   name of the daemon's own cgroup\n"
               "      --no-bus             serve no D-Bus interface\n"
@@ -99,14 +104,22 @@ static int set_restore(Options *o, const char *when, Error *e) {
         return set_task(o, TASK_RESTORE, e);
 }
 
-static int set_runtime_dir(Options *o, const char *path, Error *e) {
+static int set_dir(const char *option, const char *path, char *ret, size_t size, Error *e) {
         if (path[0] != '/')
-                return error_set(e, -EINVAL, "--runtime-dir=%s: not an absolute path", path);
-        if (strlen(path) >= sizeof(o->runtime_dir))
-                return error_set(e, -EINVAL, "--runtime-dir: longer than %zu bytes",
-                                 sizeof(o->runtime_dir) - 1);
-        snprintf(o->runtime_dir, sizeof(o->runtime_dir), "%s", path);
+                return error_set(e, -EINVAL, "%s=%s: not an absolute path", option, path);
+        if (strlen(path) >= size)
+                return error_set(e, -EINVAL, "%s: longer than %zu bytes", option, size - 1);
+        snprintf(ret, size, "%s", path);
         return 0;
+}
+
+/* systemd puts several directories into one variable, parted by colons. */
+static void take_dir(const char *variable, const char *otherwise, char *ret, size_t size) {
+        const char *value = getenv(variable) ?: "";
+
+        snprintf(ret, size, "%.*s", (int)strcspn(value, ":"), value);
+        if (!ret[0])
+                snprintf(ret, size, "%s", otherwise);
 }
 
 static int add_config_dir(Options *o, const char *path, Error *e) {
@@ -163,7 +176,9 @@ static int parse_one(Options *o, int c, const char *arg, Error *e) {
         case OPT_MODE:
                 return put(o, "mode", arg, e);
         case OPT_RUNTIME_DIR:
-                return set_runtime_dir(o, arg, e);
+                return set_dir("--runtime-dir", arg, o->runtime_dir, sizeof(o->runtime_dir), e);
+        case OPT_STATE_DIR:
+                return set_dir("--state-dir", arg, o->state_dir, sizeof(o->state_dir), e);
         case OPT_MODEL:
                 return put(o, "model", arg, e);
         case OPT_INTERVAL:
@@ -202,14 +217,10 @@ static int check_settings(const Options *o, Error *e) {
 }
 
 int options_parse(int argc, char *argv[], Options *o, Error *e) {
-        const char *directory = getenv("RUNTIME_DIRECTORY");
         int c, r;
 
-        /* systemd puts several directories into one variable, parted by colons. */
-        snprintf(o->runtime_dir, sizeof(o->runtime_dir), "%.*s",
-                 directory ? (int)strcspn(directory, ":") : 0, directory ?: "");
-        if (!o->runtime_dir[0])
-                snprintf(o->runtime_dir, sizeof(o->runtime_dir), "%s", DEFAULT_RUNTIME_DIR);
+        take_dir("RUNTIME_DIRECTORY", DEFAULT_RUNTIME_DIR, o->runtime_dir, sizeof(o->runtime_dir));
+        take_dir("STATE_DIRECTORY", DEFAULT_STATE_DIR, o->state_dir, sizeof(o->state_dir));
         o->bus_address = getenv("AIKM_BUS_ADDRESS");
         if (o->bus_address && !o->bus_address[0])
                 o->bus_address = NULL;

@@ -211,9 +211,10 @@ static bool daemon_has_name(void *userdata) {
 }
 
 void fixture_start_daemon(Fixture *f, const char *mode) {
-        char runtime[96], config[96], scope[64], mode_option[64], record[96];
+        char runtime[96], state[96], config[96], scope[64], mode_option[64], record[96];
         const char *args[] = {fixture_aikmd,
                               runtime,
+                              state,
                               config,
                               "--interval=100ms",
                               "--model=rules",
@@ -238,6 +239,7 @@ void fixture_start_daemon(Fixture *f, const char *mode) {
         int log = open_log(f);
 
         snprintf(runtime, sizeof(runtime), "--runtime-dir=%s/run", f->dir);
+        snprintf(state, sizeof(state), "--state-dir=%s/state", f->dir);
         snprintf(config, sizeof(config), "--config-dir=%s/conf", f->dir);
         snprintf(scope, sizeof(scope), "scope=tree:%d", getpid());
         snprintf(mode_option, sizeof(mode_option), "--mode=%s", mode ?: "");

@@ -5,7 +5,7 @@ set -euo pipefail
 aikmd=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-unset AIKM_BUS_ADDRESS RUNTIME_DIRECTORY SERVICE_RESULT
+unset AIKM_BUS_ADDRESS RUNTIME_DIRECTORY STATE_DIRECTORY SERVICE_RESULT
 n=0
 expect() { # status, text in the output, arguments
     local want=$1 text=$2 status=0
@@ -31,6 +31,7 @@ expect 2 'interval' --interval=0
 expect 2 'interval' --interval=1ns
 expect 2 'not one of auto, bpf, proc' --collector=magic
 expect 2 'not an absolute path' --runtime-dir=relative
+expect 2 'not an absolute path' --state-dir=relative
 expect 2 'not an absolute path' --config-dir=relative
 expect 2 'longer than' "--runtime-dir=/$(printf 'x%.0s' $(seq 300))"
 expect 2 'not a plain name' --cgroup-name=../../escape
