@@ -21,7 +21,7 @@ failed_check() { # name, expectation, what came, command
     local name=$1 wanted=$2 came=$3
     shift 3
     failures=$((failures + 1))
-    echo "FAILED $name"
+    echo "FAILED $name ($SECONDS s)"
     echo "    expected $wanted, got $came: $*"
     sed 's/^/    | /' "$output" | tail -n 20
     echo "    the journal of aikmd ends with:"
@@ -34,7 +34,7 @@ check() {
     checks=$((checks + 1))
     "$@" >"$output" 2>&1 || status=$?
     if [ $status = 0 ]; then
-        echo "ok     $name"
+        echo "ok     $name ($SECONDS s)"
     else
         failed_check "$name" success "status $status" "$@"
     fi
