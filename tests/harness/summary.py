@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Adds up meson test logs: summary.py ALLOWED-SKIPS LABEL:LOG.json...
 
-Prints every skip with its reason, what failed with the lines that tell why, then 'N passed, N failed, N skipped'. A skip that
-ALLOWED-SKIPS does not name (a glob a line, matched against LABEL/TEST) and a log that holds no test at all count as failures."""
+Prints every skip with its reason, what passed only the second time, what failed with the lines that tell why, then
+'N passed, N failed, N skipped'. A skip that ALLOWED-SKIPS does not name (a glob a line, matched against LABEL/TEST) and a log that
+holds no test at all count as failures."""
 
 import fnmatch
 import json
@@ -49,6 +50,8 @@ def main():
             name = f"{label}/{test['name']}"
             if test['result'] in ('OK', 'EXPECTEDFAIL'):
                 passed += 1
+                for line in [l for l in test.get('stdout', '').splitlines() if l.startswith('UNSTABLE')]:
+                    print(f'{line} (and passed then)')
             elif test['result'] == 'SKIP':
                 known = any(fnmatch.fnmatch(name, a) for a in allowed)
                 print(f"{'SKIPPED' if known else 'FAILED (a skip that is not allowed)'} {name}: {reason(test)}")

@@ -32,14 +32,16 @@ cp "$build/tests/unit/daemon/test-cgroup-v2" "$work/payload"
 ldd "$build/tests/unit/daemon/test-cgroup-v2" | awk '/libcmocka/ {print $3}' | xargs cp -t "$work/payload"
 
 results=$build/vm-results/$guest-${script%.sh}
+told() { [ ! -s "$results/journal.txt" ] || { echo "the journal ends with:"; tail -n 40 "$results/journal.txt"; }; }
+# Emulated on several threads, a CPU may run half of what another patches into the kernel's code, and a second of the guest's clock is
+# sometimes hardly long enough for one command: what fails is tried once more, and tests/harness/summary.py tells which did.
 for attempt in 1 2; do
     rm -rf "$results"
     status=0
     "$vm" run -d "$work/payload" -o "$results" -t "${AIKM_VM_LIMIT:-1500}" "$guest" -- bash "$script" || status=$?
-    # Emulated on several threads, a CPU may run half of what another patches into the kernel's code. That is not the test's doing.
-    if [ $status != 125 ] || [ $attempt = 2 ] || ! grep -q 'Oops: int3' "$results/console.log"; then break; fi
-    echo "the emulator has killed the guest's kernel (int3): once more"
+    # 77 is the script's own reason not to run.
+    if [ $status = 0 ] || [ $status = 77 ]; then break; fi
+    told
+    [ $attempt = 2 ] || echo "UNSTABLE $script on $guest: failed with status $status, once more"
 done
-# 77 is the script's own reason not to run.
-[ $status = 0 ] || [ $status = 77 ] || [ ! -s "$results/journal.txt" ] || { echo "the journal ends with:"; tail -n 40 "$results/journal.txt"; }
-exit $status
+exit "$status"
