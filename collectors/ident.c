@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "collectors/build-id.h"
 #include "collectors/cgroup-tree.h"
 #include "util/io.h"
 
@@ -28,7 +29,7 @@ static void read_exe(int root_fd, pid_t pid, char *ret, size_t size) {
         ret[length] = '\0';
 }
 
-int ident_read(int root_fd, const CgroupTree *tree, pid_t pid, Ident *ret) {
+int ident_read(int root_fd, const CgroupTree *tree, BuildIdCache *builds, pid_t pid, Ident *ret) {
         _cleanup_free_
         char *text = NULL;
         char path[64];
@@ -40,6 +41,8 @@ int ident_read(int root_fd, const CgroupTree *tree, pid_t pid, Ident *ret) {
         if (faccessat(root_fd, path, F_OK, /* flags= */ 0) < 0)
                 return -ESRCH;
         read_exe(root_fd, pid, ident.exe, sizeof(ident.exe));
+        if (builds && ident.exe[0])
+                build_id_read(builds, root_fd, pid, &ident.build);
         (void)snprintf(path, sizeof(path), "proc/%d/cgroup", pid);
         r = io_read_all_at(root_fd, path, /* limit= */ 65536, &text, &size);
         if (r == -ESRCH)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Who a process is, beyond its numbers: executable, cgroup, unit. Read once per process and again
- * after exec, because it costs two system calls; rules match on it.
+ * Who a process is, beyond its numbers: executable and its build, cgroup, unit. Read once per
+ * process and again after exec, because it costs a few system calls; rules match on it.
  */
 
 #include <sys/types.h>
@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "collectors/build-id-parse.h"
 #include "util/macro.h"
 
 typedef struct Ident {
@@ -22,13 +23,16 @@ typedef struct Ident {
         /* So many bytes of cgroup name the group that the scheduler weighs: the nearest one with
          * the cpu controller. 1: that is the root; 0: unknown, or not in the v2 hierarchy. */
         uint16_t group_length;
+        BuildId build; /* of exe */
 } Ident;
 
+typedef struct BuildIdCache BuildIdCache;
 typedef struct CgroupTree CgroupTree;
 
-/* Reads proc/PID/{exe,cgroup} below root_fd. tree may be NULL: group_length is then unknown, as
- * other parts that cannot be read. Returns 0, or -ESRCH where the process is gone. */
-int ident_read(int root_fd, const CgroupTree *tree, pid_t pid, Ident *ret);
+/* Reads proc/PID/{exe,cgroup} below root_fd. tree may be NULL: group_length is then unknown, as is
+ * the build where builds is NULL, and as other parts are that cannot be read. Returns 0, or -ESRCH
+ * where the process is gone. */
+int ident_read(int root_fd, const CgroupTree *tree, BuildIdCache *builds, pid_t pid, Ident *ret);
 
 /* Pure: fills cgroup and unit from the text of /proc/PID/cgroup. */
 void ident_parse_cgroup(const char *text, Ident *ret);

@@ -230,7 +230,8 @@ static void set_stat(const ProcFallback *f, ProcSample *p, const ProcStat *stat)
         p->min_flt = stat->min_flt;
         p->maj_flt = stat->maj_flt;
         p->rss_bytes = (uint64_t)MAX(stat->rss_pages, 0) * f->page_size;
-        p->valid = SAMPLE_SCHED | SAMPLE_TTY | SAMPLE_FAULTS | SAMPLE_RSS;
+        p->child_exec_ns = stat->child_cpu_ticks * NSEC_PER_TICK;
+        p->valid = SAMPLE_SCHED | SAMPLE_TTY | SAMPLE_FAULTS | SAMPLE_RSS | SAMPLE_CHILDREN;
 }
 
 static void set_sums(ProcSample *p, const ThreadSums *sums, uint64_t cpu_ticks) {

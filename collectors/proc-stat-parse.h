@@ -16,7 +16,8 @@ typedef struct ProcStat {
         int32_t tty;    /* device number, 0: none */
         uint32_t flags; /* PF_* */
         uint64_t min_flt, maj_flt;
-        uint64_t cpu_ticks; /* utime + stime */
+        uint64_t cpu_ticks;       /* utime + stime */
+        uint64_t child_cpu_ticks; /* cutime + cstime */
         int32_t nice;
         uint32_t n_threads;
         uint64_t start; /* clock ticks since boot */

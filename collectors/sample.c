@@ -50,7 +50,7 @@ static int proc_sample_compare(const void *a, const void *b) {
 
 static void proc_sample_fold(ProcSample *into, const ProcSample *from) {
         into->valid = (into->valid & from->valid & FOLD_SUMMED) | (into->valid & ~FOLD_SUMMED) |
-                      (from->valid & SAMPLE_RSS);
+                      (from->valid & (SAMPLE_RSS | SAMPLE_CHILDREN));
         into->n_threads += from->n_threads;
         into->has_rt |= from->has_rt;
         into->zombie = into->zombie && from->zombie;
@@ -72,6 +72,7 @@ static void proc_sample_fold(ProcSample *into, const ProcSample *from) {
         into->write_bytes += from->write_bytes;
         into->migrations += from->migrations;
         into->rss_bytes = MAX(into->rss_bytes, from->rss_bytes);
+        into->child_exec_ns = MAX(into->child_exec_ns, from->child_exec_ns);
 }
 
 /* "Unknown" is 0 in every field, also where only some threads knew. */

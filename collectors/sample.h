@@ -38,7 +38,8 @@ typedef enum SampleField {
         SAMPLE_TTY = 1 << 13,       /* has_tty, sid */
         SAMPLE_IOWAIT = 1 << 14,    /* in_iowait */
         SAMPLE_UID = 1 << 15,       /* uid */
-        SAMPLE_ALL = (1 << 16) - 1,
+        SAMPLE_CHILDREN = 1 << 16,  /* child_exec_ns */
+        SAMPLE_ALL = (1 << 17) - 1,
 } SampleField;
 
 /* What the scheduler weighs a task against: the group that its run queue entity belongs to. */
@@ -89,9 +90,11 @@ typedef struct ProcSample {
         uint64_t write_bytes; /* bytes dirtied towards storage */
         uint64_t migrations;  /* moves between CPUs */
         uint64_t rss_bytes;
+        uint64_t child_exec_ns; /* CPU time of children that ended and were waited for, and of
+                                   theirs in turn */
 } ProcSample;
 
-_Static_assert(sizeof(ProcSample) == 208,
+_Static_assert(sizeof(ProcSample) == 216,
                "ProcSample is written to recordings: bump RECORDING_VERSION with it");
 
 typedef enum PsiResource { PSI_CPU, PSI_IO, PSI_MEMORY, _PSI_COUNT } PsiResource;
@@ -134,7 +137,8 @@ ProcSample *sample_add(Sample *s);
  *     has_tty) and the valid bits of it are the leader's, or where no entry has comm, those of the
  *     one that started first;
  *   - counters, n_threads, in_iowait and util_avg are sums, and known only where known of each;
- *   - cpus_allowed and has_rt are unions, rss_bytes (one mm for all) is the maximum;
+ *   - cpus_allowed and has_rt are unions; rss_bytes (one mm for all) and child_exec_ns (kept for
+ *     the thread group, told by one entry) are the maximum, and known where known of any;
  *   - zombie holds where it holds for each.
  * No order of adding changes the outcome.
  */

@@ -76,7 +76,8 @@ static uint32_t valid_fields(uint32_t has) {
                 {AIKM_TASK_HAS_CGROUP, SAMPLE_CGROUP},
         };
         uint32_t valid = SAMPLE_EXEC | SAMPLE_SWITCHES | SAMPLE_FAULTS | SAMPLE_MIGRATIONS |
-                         SAMPLE_SCHED | SAMPLE_CPUS | SAMPLE_TTY | SAMPLE_IOWAIT | SAMPLE_UID;
+                         SAMPLE_SCHED | SAMPLE_CPUS | SAMPLE_TTY | SAMPLE_IOWAIT | SAMPLE_UID |
+                         SAMPLE_CHILDREN;
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
                 if (has & table[i].has)
@@ -131,6 +132,7 @@ static void set_leader(const TaskIter *it, ProcSample *p, const struct aikm_task
         p->kthread = t->flags & AIKM_TASK_KTHREAD;
         p->has_tty = t->flags & AIKM_TASK_TTY;
         p->rss_bytes = t->rss_pages * it->page_size;
+        p->child_exec_ns = t->child_exec_ns;
 }
 
 static ProcSample *find_process(Sample *s, pid_t pid) {

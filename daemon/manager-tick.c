@@ -91,7 +91,7 @@ static void manager_feed_idents(Manager *m, const pid_t *wanted, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 Ident ident = {};
 
-                if (ident_read(m->root_fd, &m->cgroups, wanted[i], &ident) < 0)
+                if (ident_read(m->root_fd, &m->cgroups, &m->builds, wanted[i], &ident) < 0)
                         continue;
                 manager_record(m, ident, wanted[i], &ident);
                 pipeline_set_ident(m->pipeline, wanted[i], &ident);

@@ -10,6 +10,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "collectors/build-id.h"
 #include "collectors/cgroup-tree.h"
 #include "collectors/collector.h"
 #include "collectors/events.h"
@@ -40,7 +41,8 @@ typedef struct Manager {
         int root_fd;
         int runtime_fd;
 
-        CgroupTree cgroups; /* for identities */
+        CgroupTree cgroups;  /* for identities */
+        BuildIdCache builds; /* as well */
         Collector *collector;
         Events *events;          /* NULL: processes are found by scanning alone */
         char events_reason[512]; /* why */

@@ -20,8 +20,8 @@
 typedef enum FrameType {
         FRAME_HEADER = 1, /* RecordedHeader, policy as JSON; the first frame and only that */
         FRAME_SAMPLE,     /* RecordedSample, ProcSample[n_procs] */
-        FRAME_IDENT,      /* RecordedPid, number: known, start: group_length; then exe, cgroup,
-                         unit, each with NUL */
+        FRAME_IDENT,      /* RecordedPid, number: known, start: group_length; BuildId; then exe,
+                         cgroup, unit, each with NUL */
         FRAME_EXEC,       /* RecordedPid */
         FRAME_POLICY,     /* policy as JSON */
         FRAME_TRIAL,      /* RecordedPid, number: mode */

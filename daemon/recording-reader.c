@@ -79,7 +79,7 @@ static bool frame_limits(uint32_t type, uint64_t *ret_min, uint64_t *ret_max) {
                 *ret_max = sizeof(RecordedSample) + RECORDING_PROCS_MAX * sizeof(ProcSample);
                 return true;
         case FRAME_IDENT:
-                *ret_min = sizeof(RecordedPid) + 3;
+                *ret_min = sizeof(RecordedPid) + sizeof(BuildId) + 3;
                 *ret_max = sizeof(RecordedPid) + sizeof(Ident);
                 return true;
         case FRAME_UNIT:

@@ -12,7 +12,7 @@
 #define BUFFER_SIZE ((size_t)64 * 1024)
 
 /* A frame's payload is written from where it lies, in at most this many pieces. */
-#define PARTS_MAX 4
+#define PARTS_MAX 5
 
 struct Recording {
         FILE *file;
@@ -197,10 +197,12 @@ int recording_write_ident(Recording *r, pid_t pid, const Ident *ident) {
                 copy_text(copy.exe, ident->exe, sizeof(copy.exe));
                 copy_text(copy.cgroup, ident->cgroup, sizeof(copy.cgroup));
                 copy_text(copy.unit, ident->unit, sizeof(copy.unit));
+                copy.build = ident->build;
                 head.start = ident->group_length;
         }
         return recording_frame(r, FRAME_IDENT,
                                (Part[PARTS_MAX]){{&head, sizeof(head)},
+                                                 {&copy.build, sizeof(copy.build)},
                                                  {copy.exe, strlen(copy.exe) + 1},
                                                  {copy.cgroup, strlen(copy.cgroup) + 1},
                                                  {copy.unit, strlen(copy.unit) + 1}},

@@ -17,7 +17,7 @@
 #include "daemon/pipeline.h"
 #include "util/error.h"
 
-#define RECORDING_VERSION 2
+#define RECORDING_VERSION 3
 
 typedef struct Recording Recording;
 

@@ -200,7 +200,7 @@ static int replay_sample(Replay *r, Error *e) {
 
 static int replay_ident(Replay *r, Error *e) {
         const RecordedPid *head = (const RecordedPid *)r->reader.payload;
-        const char *p = r->reader.payload + sizeof(*head);
+        const char *p = r->reader.payload + sizeof(*head) + sizeof(BuildId);
         const char *end = r->reader.payload + r->reader.head.size;
         Ident ident = {0};
         const struct {
@@ -212,6 +212,9 @@ static int replay_ident(Replay *r, Error *e) {
                 {ident.unit, sizeof(ident.unit)},
         };
 
+        memcpy(&ident.build, r->reader.payload + sizeof(*head), sizeof(ident.build));
+        if (!build_id_is_sane(&ident.build))
+                return reader_damaged(&r->reader, e, "a build-id is impossible");
         for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
                 size_t n = strnlen(p, (size_t)(end - p));
 

@@ -108,6 +108,7 @@ struct signal_struct {
 	atomic_t live;
 	struct pid *pids[4];
 	struct tty_struct *tty;
+	__u64 cutime, cstime;
 	/* What threads that ended have left behind. */
 	unsigned long long sum_sched_runtime;
 	unsigned long nvcsw, nivcsw;

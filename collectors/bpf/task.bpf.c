@@ -150,6 +150,7 @@ static __always_inline void copy_leader(struct aikm_task *r, const struct task_s
 	if (s->tty)
 		r->flags |= AIKM_TASK_TTY;
 	__builtin_memcpy(r->comm, t->comm, sizeof(r->comm));
+	r->child_exec_ns = s->cutime + s->cstime;
 	add_dead_threads(r, s);
 	copy_group(r, t);
 	copy_rss(r, t->mm);

@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define AIKM_TASK_VERSION 1
+#define AIKM_TASK_VERSION 2
 
 enum aikm_task_flag {
 	AIKM_TASK_KTHREAD = 1 << 0,
@@ -68,9 +68,10 @@ struct aikm_task {
 	__u64 group_id;
 	__u64 cgroup_id;
 	__u64 rss_pages;
+	__u64 child_exec_ns; /* of children that were waited for */
 	char comm[16];
 };
 
-_Static_assert(sizeof(struct aikm_task) == 208, "wire format");
+_Static_assert(sizeof(struct aikm_task) == 216, "wire format");
 
 #endif

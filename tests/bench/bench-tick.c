@@ -88,7 +88,7 @@ static int tick(int root_fd, Collector *c, Pipeline *p, Sample *s) {
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 Ident ident;
 
-                if (ident_read(root_fd, NULL, wanted[i], &ident) >= 0)
+                if (ident_read(root_fd, NULL, NULL, wanted[i], &ident) >= 0)
                         pipeline_set_ident(p, wanted[i], &ident);
         }
         return r < 0 ? r : pipeline_decide(p, &decisions, &n);

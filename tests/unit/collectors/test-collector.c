@@ -159,9 +159,27 @@ static void assert_agree(const ProcSample *a, const ProcSample *b) {
         assert_same(syscw);
         assert_same(read_bytes);
         assert_same(write_bytes);
+        /* /proc tells it in ticks of 10 ms, user and system time each cut. */
+        assert_true(a->child_exec_ns >= b->child_exec_ns &&
+                    a->child_exec_ns - b->child_exec_ns < 20 * 1000 * 1000);
         if (b->valid & SAMPLE_CGROUP)
                 assert_same(cgroup_id);
         assert_true(a->rss_bytes + slack >= b->rss_bytes && b->rss_bytes + slack >= a->rss_bytes);
+}
+
+/* A child that burns, ends and is waited for; its child did the same. */
+static void run_child(uint64_t ns) {
+        int status = -1;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                if (ns > 30 * 1000 * 1000)
+                        run_child(ns / 2);
+                burn(ns);
+                _exit(0);
+        }
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+                _exit(1);
 }
 
 static void be_special(int fd) {
@@ -178,6 +196,7 @@ static void be_special(int fd) {
         (void)prctl(PR_SET_DUMPABLE, 1);
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         burn(50 * 1000 * 1000);
+        run_child(60 * 1000 * 1000);
 }
 
 static void test_agree(void **state) {
@@ -197,6 +216,8 @@ static void test_agree(void **state) {
         assert_int_equal(a.n_threads, 1);
         assert_true(a.exec_ns >= child.told);
         assert_true(a.rss_bytes > 0);
+        assert_true(a.valid & b.valid & SAMPLE_CHILDREN);
+        assert_true(a.child_exec_ns >= 90 * 1000 * 1000);
         reap(&child);
 }
 

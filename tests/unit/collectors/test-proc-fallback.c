@@ -18,7 +18,7 @@
 
 #define STAT(pid, comm, state, flags, nice, threads, policy)                                 \
 #pid " (" comm ") " state " 1 " #pid " 9 34816 9 " flags                             \
-             " 1500 0 7 0 250 125 0 0 20 " nice " " threads                                  \
+             " 1500 0 7 0 250 125 14 20 20 " nice " " threads                                \
              " 0 98765 123456 100 184467440737095516 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 " policy \
              " 0 0 0\n"
 #define STATUS(uid, mask, switches) \
@@ -123,6 +123,7 @@ static void test_single(void **state) {
         assert_int_equal(p->nivcsw, 9);
         assert_int_equal(p->min_flt, 1500);
         assert_int_equal(p->maj_flt, 7);
+        assert_int_equal(p->child_exec_ns, 340 * 1000 * 1000);
         assert_int_equal(p->rchar, 1);
         assert_int_equal(p->syscw, 4);
         assert_int_equal(p->write_bytes, 6);
@@ -146,8 +147,8 @@ static void test_unknown(void **state) {
         /* The ticks of stat stand in for schedstat. */
         assert_int_equal(p->exec_ns, 3750000000);
         assert_int_equal(p->delay_ns, 0);
-        assert_int_equal(p->valid,
-                         SAMPLE_EXEC | SAMPLE_SCHED | SAMPLE_TTY | SAMPLE_FAULTS | SAMPLE_RSS);
+        assert_int_equal(p->valid, SAMPLE_EXEC | SAMPLE_SCHED | SAMPLE_TTY | SAMPLE_FAULTS |
+                                           SAMPLE_RSS | SAMPLE_CHILDREN);
         assert_int_equal(s.n_cpus, 1);
         assert_int_equal(s.psi[PSI_CPU].valid, 0);
 }
@@ -335,7 +336,7 @@ static void test_ident(void **state) {
 
         put("proc/9/cgroup", "0::/system.slice/a.service\n");
         assert_int_equal(symlinkat("/usr/bin/a b (deleted)", root_fd, "proc/9/exe"), 0);
-        assert_int_equal(ident_read(root_fd, NULL, 9, &ident), 0);
+        assert_int_equal(ident_read(root_fd, NULL, NULL, 9, &ident), 0);
         assert_string_equal(ident.exe, "/usr/bin/a b");
         assert_string_equal(ident.cgroup, "/system.slice/a.service");
         assert_string_equal(ident.unit, "a.service");
@@ -344,13 +345,13 @@ static void test_ident(void **state) {
         long_target[sizeof(long_target) - 1] = '\0';
         put_dir("proc/10");
         assert_int_equal(symlinkat(long_target, root_fd, "proc/10/exe"), 0);
-        assert_int_equal(ident_read(root_fd, NULL, 10, &ident), 0);
+        assert_int_equal(ident_read(root_fd, NULL, NULL, 10, &ident), 0);
         assert_string_equal(ident.exe, "");
         assert_string_equal(ident.cgroup, "");
         assert_string_equal(ident.unit, "");
 
         ident.exe[0] = '!';
-        assert_int_equal(ident_read(root_fd, NULL, 11, &ident), -ESRCH);
+        assert_int_equal(ident_read(root_fd, NULL, NULL, 11, &ident), -ESRCH);
         assert_int_equal(ident.exe[0], '!');
 }
 

@@ -33,6 +33,7 @@ static void test_stat(void **state) {
         assert_int_equal(s.min_flt, 1500);
         assert_int_equal(s.maj_flt, 7);
         assert_int_equal(s.cpu_ticks, 375);
+        assert_int_equal(s.child_cpu_ticks, 18);
         assert_int_equal(s.nice, -5);
         assert_int_equal(s.n_threads, 3);
         assert_int_equal(s.start, 98765);

@@ -290,6 +290,8 @@ static void test_forged(void **state) {
                 {sample, proc + offsetof(ProcSample, group_kind), FRAME_SAMPLE},
                 {trial, offsetof(RecordedPid, number), FRAME_TRIAL},
                 {ident, offsetof(RecordedPid, number), FRAME_IDENT},
+                {ident, sizeof(RecordedPid) + offsetof(BuildId, kind), FRAME_IDENT},
+                {ident, sizeof(RecordedPid) + offsetof(BuildId, size), FRAME_IDENT},
                 {feedback, 0, FRAME_FEEDBACK},
                 {feedback, sizeof(RecordedCount) + offsetof(RecordedDecision, kind),
                  FRAME_FEEDBACK},

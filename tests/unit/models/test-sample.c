@@ -59,6 +59,7 @@ static void add_thread(Sample *s, pid_t pid, const char *comm, uint64_t exec, ui
         p->start = comm[0] ? 100 : 101 + exec;
         p->nice = comm[0] ? 5 : 1;
         p->rss_bytes = 4096;
+        p->child_exec_ns = comm[0] ? 70 : 0;
         p->cpus_allowed = UINT64_C(1) << (exec % 64);
         p->has_rt = exec == 3;
         p->zombie = comm[0] != 0;
@@ -74,11 +75,12 @@ static void check_folded(const ProcSample *p) {
         assert_int_equal(p->n_threads, 3);
         assert_int_equal(p->exec_ns, 6);
         assert_int_equal(p->rss_bytes, 4096);
+        assert_int_equal(p->child_exec_ns, 70);
         assert_int_equal(p->cpus_allowed, 0xe);
         assert_true(p->has_rt);
         assert_false(p->zombie);
         /* One thread did not know its switches: then the process does not. */
-        assert_int_equal(p->valid, SAMPLE_EXEC | SAMPLE_CPUS | SAMPLE_UID);
+        assert_int_equal(p->valid, SAMPLE_EXEC | SAMPLE_CPUS | SAMPLE_UID | SAMPLE_CHILDREN);
         assert_int_equal(p->nvcsw, 0);
 }
 
@@ -89,7 +91,7 @@ static void test_fold(_unused_ void **state) {
 
         add_thread(&s, 30, "other", 9, all);
         add_thread(&s, 10, "", 2, all);
-        add_thread(&s, 10, "leader", 1, all | SAMPLE_UID);
+        add_thread(&s, 10, "leader", 1, all | SAMPLE_UID | SAMPLE_CHILDREN);
         add_thread(&s, 10, "", 3, SAMPLE_EXEC | SAMPLE_CPUS);
         sample_sort(&s);
         assert_int_equal(s.n_procs, 2);
@@ -99,7 +101,7 @@ static void test_fold(_unused_ void **state) {
         assert_int_equal(s.procs[1].nvcsw, 2);
 
         add_thread(&t, 10, "", 3, SAMPLE_EXEC | SAMPLE_CPUS);
-        add_thread(&t, 10, "leader", 1, all | SAMPLE_UID);
+        add_thread(&t, 10, "leader", 1, all | SAMPLE_UID | SAMPLE_CHILDREN);
         add_thread(&t, 10, "", 2, all);
         add_thread(&t, 30, "other", 9, all);
         sample_sort(&t);
