@@ -243,7 +243,7 @@ const Verb verb_spec_policy = {
         .summary = "Shows or changes what is done to which class, and when.",
         .max_args = SIZE_MAX,
         .run = run,
-        .details =
-                "list is a table, show the JSON in the form of aikmd.conf(5). Keys of set:\n"
-                "mode, scope, interval, model, classes.CLASS.KEY, thresholds.KEY, tunables.NAME.",
+        .details = "list is a table, show the JSON in the form of aikmd.conf(5). Keys of set:\n"
+                   "mode, scope, interval, interval_max, model, on_stop, classes.CLASS.KEY,\n"
+                   "thresholds.KEY, tunables.NAME.",
 };

@@ -53,12 +53,18 @@ void status_contention(const json_object *status, char *buffer, size_t size) {
 void status_cost(const json_object *status, char *buffer, size_t size) {
         uint64_t cpu, uptime, resident, tick;
         char number[FORMAT_MAX];
+        double wakeups, share;
 
         buffer[0] = '\0';
-        if (json_u64(status, "cpu_usec", &cpu) && json_u64(status, "uptime_usec", &uptime) &&
-            uptime > 0)
+        /* Lately; where that is not told, since it started. */
+        if (json_num(status, "cpu_share", &share))
+                append(buffer, size, "%s of one CPU", format_share(number, share));
+        else if (json_u64(status, "cpu_usec", &cpu) && json_u64(status, "uptime_usec", &uptime) &&
+                 uptime > 0)
                 append(buffer, size, "%s of one CPU",
                        format_share(number, (double)cpu / (double)uptime));
+        if (json_num(status, "wakeups_per_minute", &wakeups))
+                append(buffer, size, "%s%.0f wake-ups a minute", buffer[0] ? ", " : "", wakeups);
         if (json_u64(status, "resident_bytes", &resident))
                 append(buffer, size, "%s%s memory", buffer[0] ? ", " : "",
                        format_bytes(number, (double)resident));
@@ -103,7 +109,7 @@ static void print_state(const Context *c, const json_object *s, FILE *f) {
 static void print_sources(const Context *c, const json_object *s, FILE *f) {
         const char *why = nonempty(s, "source_reason"), *events_why = nonempty(s, "events_reason");
         const char *model_why = nonempty(s, "model_reason"), *digest = nonempty(s, "model_digest");
-        const char *version = nonempty(s, "model_version");
+        const char *version = nonempty(s, "model_version"), *pace = nonempty(s, "pace_sentence");
         uint64_t lost = 0, rescans = 0, interval, ticks = 0;
         char number[FORMAT_MAX];
 
@@ -121,8 +127,10 @@ static void print_sources(const Context *c, const json_object *s, FILE *f) {
                      model_why ? ": " : "", model_why ? model_why : "");
         if (json_u64(s, "interval_usec", &interval)) {
                 (void)json_u64(s, "ticks", &ticks);
-                report_field(c, f, "Interval", STYLE_NONE, "%s, %" PRIu64 " ticks",
-                             format_duration(number, interval), ticks);
+                (void)json_u64(s, "pause_usec", &interval);
+                report_field(c, f, "Interval", STYLE_NONE, "%s%s%s, %" PRIu64 " ticks",
+                             format_duration(number, interval), pace ? ": " : "", pace ? pace : "",
+                             ticks);
         }
 }
 

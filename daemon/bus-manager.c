@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/resource.h>
 
 #include "daemon/bus-method.h"
 #include "daemon/bus.h"
@@ -67,21 +66,37 @@ static uint64_t resident_bytes(void) {
         return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static int append_cost(sd_bus_message *reply, const Manager *m) {
-        struct rusage usage = {};
+static int append_pace(sd_bus_message *reply, const Manager *m) {
         int r;
 
-        (void)getrusage(RUSAGE_SELF, &usage);
         r = bus_append_u64(reply, "IntervalUSec", m->policy.thresholds.interval);
         if (r >= 0)
-                r = bus_append_u64(reply, "Ticks", m->ticks);
+                r = bus_append_u64(reply, "IntervalMaxUSec", m->policy.thresholds.interval_max);
+        if (r >= 0)
+                r = bus_append_u64(reply, "PauseUSec", m->pace.interval);
+        if (r >= 0)
+                r = bus_append_string(reply, "Pace", pace_reason_to_string(m->pace.reason));
+        if (r >= 0)
+                r = bus_append_string(reply, "PaceSentence", pace_reason_sentence(m->pace.reason));
+        return r;
+}
+
+static int append_cost(sd_bus_message *reply, const Manager *m) {
+        double wakeups, share;
+        UsageCounters usage;
+        int r;
+
+        manager_read_usage(&usage);
+        r = bus_append_u64(reply, "Ticks", m->ticks);
         if (r >= 0)
                 r = bus_append_u64(reply, "TickUSec", m->tick_cpu);
         if (r >= 0)
-                r = bus_append_u64(
-                        reply, "CpuUSec",
-                        (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * USEC_PER_SEC +
-                                (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec));
+                r = bus_append_u64(reply, "CpuUSec", usage.cpu);
+        if (r >= 0 && usage_rate(&m->usage, &usage, &wakeups, &share)) {
+                r = bus_append_double(reply, "WakeupsPerMinute", wakeups);
+                if (r >= 0)
+                        r = bus_append_double(reply, "CpuShare", share);
+        }
         if (r >= 0)
                 r = bus_append_u64(reply, "UptimeUSec", usec_now(CLOCK_BOOTTIME) - m->started_at);
         if (r >= 0)
@@ -203,6 +218,8 @@ int bus_manager_get_status(sd_bus_message *request, Manager *m, const Caller *ca
                 r = append_sources(reply, m);
         if (r >= 0)
                 r = append_model(reply, m);
+        if (r >= 0)
+                r = append_pace(reply, m);
         if (r >= 0)
                 r = append_cost(reply, m);
         if (r >= 0)

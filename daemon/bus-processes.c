@@ -96,6 +96,7 @@ int bus_processes_list(sd_bus_message *request, Manager *m, const Caller *caller
         sd_bus_message *reply = NULL;
         int r;
 
+        manager_note_watched(m);
         r = sd_bus_message_new_method_return(request, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
@@ -247,6 +248,7 @@ int bus_processes_explain(sd_bus_message *request, Manager *m, const Caller *cal
         if (pid == 0 || pid > INT32_MAX)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%u is not a process id",
                                          pid);
+        manager_note_watched(m);
         if (pipeline_find_proc(m->pipeline, (pid_t)pid, &view) < 0)
                 return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_PROCESS,
                                          "process %u is not there", pid);

@@ -76,7 +76,8 @@ static void manager_take_model(Manager *m, Model *model, const char *reason) {
 
 /* read_model: even where its name is the same, the file may be another now. */
 static int manager_install_policy(Manager *m, Policy *p, bool read_model) {
-        bool timer = p->thresholds.interval != m->policy.thresholds.interval;
+        bool timer = p->thresholds.interval != m->policy.thresholds.interval ||
+                     p->thresholds.interval_max != m->policy.thresholds.interval_max;
         bool mode = p->mode != m->policy.mode;
         _cleanup_(model_freep)
         Model *model = NULL;

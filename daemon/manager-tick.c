@@ -1,83 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
-#include <systemd/sd-daemon.h>
-
 #include "daemon/bus.h"
 #include "daemon/manager.h"
 
-#define TIMER_ACCURACY_MAX (50 * USEC_PER_MSEC)
 /* After lost events, at the soonest: a ring that stays full must not turn the daemon into a
  * spinner. */
 #define RESCAN_AFTER (100 * USEC_PER_MSEC)
-
-static int manager_on_timer(sd_event_source *source, uint64_t at, void *userdata) {
-        Manager *m = userdata;
-        usec_t interval = m->policy.thresholds.interval, now = usec_now(CLOCK_MONOTONIC);
-        int r;
-
-        manager_tick(m);
-        /* Even steps from the first tick on, except after a suspend or a stall. */
-        r = sd_event_source_set_time(source, at + interval > now ? at + interval : now + interval);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-int manager_arm_timer(Manager *m) {
-        usec_t interval = m->policy.thresholds.interval;
-        usec_t next = usec_now(CLOCK_MONOTONIC) + interval;
-
-        m->timer = sd_event_source_disable_unref(m->timer);
-        return sd_event_add_time(m->event, &m->timer, CLOCK_MONOTONIC, m->ticks ? next : 0,
-                                 MIN(interval / 20, TIMER_ACCURACY_MAX), manager_on_timer, m);
-}
-
-static int manager_on_watchdog(sd_event_source *source, uint64_t at, void *userdata) {
-        Manager *m = userdata;
-        usec_t now = usec_now(CLOCK_MONOTONIC);
-        bool alive = watchdog_is_alive(&m->watchdog, m->policy.thresholds.interval, now);
-        int r;
-
-        if (alive)
-                (void)sd_notify(0, "WATCHDOG=1");
-        else if (!m->watchdog_starved)
-                journal_log(LOG_ERR,
-                            "no look at the processes has succeeded for %" PRIu64
-                            " s: the service manager is not told any more that all is well",
-                            (now - m->watchdog.good) / USEC_PER_SEC);
-        m->watchdog_starved = !alive;
-        r = sd_event_source_set_time(source, now + watchdog_period(&m->watchdog));
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-int manager_setup_watchdog(Manager *m) {
-        usec_t limit = 0, now = usec_now(CLOCK_MONOTONIC);
-        int r;
-
-        r = sd_watchdog_enabled(/* unset_environment= */ 0, &limit);
-        if (r <= 0)
-                return r;
-        watchdog_init(&m->watchdog, limit, now);
-        return sd_event_add_time(m->event, &m->watchdog_source, CLOCK_MONOTONIC,
-                                 now + watchdog_period(&m->watchdog),
-                                 watchdog_period(&m->watchdog) / 4, manager_on_watchdog, m);
-}
-
-static void manager_tick_in(Manager *m, usec_t delay) {
-        usec_t wanted = usec_now(CLOCK_MONOTONIC) + delay;
-        uint64_t planned;
-
-        if (sd_event_source_get_time(m->timer, &planned) < 0 || planned <= wanted)
-                return;
-        (void)sd_event_source_set_time(m->timer, wanted);
-}
-
-void manager_tick_soon(Manager *m) {
-        manager_tick_in(m, 0);
-}
 
 void manager_recorded(Manager *m, int r) {
         if (r >= 0)
@@ -150,6 +79,7 @@ static int manager_look_and_act(Manager *m) {
         if (r < 0)
                 return r;
         manager_record(m, decisions, decisions, n);
+        m->n_decisions = n;
         manager_carry_out(m, decisions, n);
         /* Only the children of demoted processes cannot wait for the next tick. */
         if (m->events)
@@ -179,6 +109,7 @@ void manager_tick(Manager *m) {
         usec_t cpu = usec_now(CLOCK_PROCESS_CPUTIME_ID);
         int r;
 
+        m->looked_at = usec_now(CLOCK_MONOTONIC);
         r = manager_look_and_act(m);
         if (r < 0) {
                 if (r != m->tick_error)
@@ -187,7 +118,7 @@ void manager_tick(Manager *m) {
         } else {
                 m->ticks++;
                 bus_emit_ticked(m->bus);
-                watchdog_note_good(&m->watchdog, usec_now(CLOCK_MONOTONIC));
+                manager_note_look(m);
         }
         m->tick_error = r;
         journal_flush();

@@ -3,9 +3,10 @@
 
 /*
  * The daemon: owns the event loop and everything that lives as long as it does, runs the ticks, and
- * carries out what comes over the bus and by signals. manager.c starts and stops, manager-tick.c
- * looks and acts, manager-policy.c holds configuration and model, manager-undo.c puts back. The
- * bus-*.c files read its fields; only the functions below change them.
+ * carries out what comes over the bus and by signals. manager.c starts and stops, manager-pace.c
+ * chooses when to look, manager-tick.c looks and acts, manager-policy.c holds configuration and
+ * model, manager-undo.c puts back. The bus-*.c files read its fields; only the functions below
+ * change them.
  */
 
 #include <systemd/sd-event.h>
@@ -18,9 +19,11 @@
 #include "daemon/journal.h"
 #include "daemon/ledger.h"
 #include "daemon/options.h"
+#include "daemon/pace.h"
 #include "daemon/pipeline.h"
 #include "daemon/recording.h"
 #include "daemon/settings.h"
+#include "daemon/usage.h"
 #include "daemon/watchdog.h"
 
 typedef struct Bus Bus;
@@ -65,13 +68,19 @@ typedef struct Manager {
 
         Bus *bus;
 
+        Pace pace;
+        usec_t looked_at;  /* CLOCK_MONOTONIC, here and below: when the last look began */
+        usec_t watched_at; /* when a client last asked; 0: never */
+        Usage usage;
         Watchdog watchdog;
+        usec_t fed_at;
         bool watchdog_starved;
         uint64_t ticks;
         uint64_t rescans;
-        usec_t started_at; /* CLOCK_BOOTTIME */
-        usec_t tick_cpu;   /* CPU time of the last tick */
-        int tick_error;    /* of the last tick, so that a lasting failure is told once */
+        size_t n_decisions; /* in the last tick */
+        usec_t started_at;  /* CLOCK_BOOTTIME */
+        usec_t tick_cpu;    /* CPU time of the last tick */
+        int tick_error;     /* of the last tick, so that a lasting failure is told once */
 } Manager;
 
 /* options must outlive the manager. Returns 0 or -errno with *e set. */
@@ -84,11 +93,19 @@ int manager_run(Manager *m);
 
 /* One look at the machine and what follows from it. */
 void manager_tick(Manager *m);
-/* The next tick comes at once. */
+/* The next tick comes at once, or after delay at the latest. */
 void manager_tick_soon(Manager *m);
+void manager_tick_in(Manager *m, usec_t delay);
+/* Something happens: a stretched pause ends, but no two looks are closer than the interval. */
+void manager_wake(Manager *m);
+/* A client asks: what it is told is no older than the interval. */
+void manager_note_watched(Manager *m);
+/* A look succeeded. */
+void manager_note_look(Manager *m);
+void manager_read_usage(UsageCounters *ret);
 /* Where a service manager watches, it is told that the daemon lives. 0 or -errno. */
 int manager_setup_watchdog(Manager *m);
-/* The timer follows the policy's interval. 0 or -errno. */
+/* The timer begins anew with the policy's interval. 0 or -errno. */
 int manager_arm_timer(Manager *m);
 /* After events were read: where some were lost, another look follows soon. */
 void manager_check_lost_events(Manager *m);

@@ -456,7 +456,11 @@ void pipeline_get_status(const Pipeline *p, PipelineStatus *ret) {
                 .busy_share = c->busy,
                 .changes_last_minute = (uint32_t)j->n_changes,
         };
+        memcpy(ret->pressure, p->psi_some, sizeof(ret->pressure));
+        for (size_t i = 0; i < j->table.n; i++)
+                ret->n_born += j->table.procs[i]->born;
         for (int k = 0; k < _CONTENTION_COUNT; k++) {
+                ret->hog |= c->hog[k];
                 ret->contended[k] = c->lasting[k];
                 ret->contended_since[k] = c->lasting[k] ? c->since[k] : 0;
         }

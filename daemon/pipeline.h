@@ -92,8 +92,11 @@ typedef struct PipelineStatus {
         usec_t contended_since[_CONTENTION_COUNT];
         pid_t victim; /* the one that waits most */
         char victim_comm[16];
-        uint32_t victim_delay; /* µs per second */
-        float busy_share;      /* CPU use of all processes / CPUs */
+        uint32_t victim_delay;      /* µs per second */
+        float busy_share;           /* CPU use of all processes / CPUs */
+        float pressure[_PSI_COUNT]; /* PSI some, s/s; negative: unknown */
+        bool hog;                   /* something would be demoted where others waited for it */
+        size_t n_born;              /* processes first seen in the last tick */
         uint32_t changes_last_minute;
 } PipelineStatus;
 

@@ -32,6 +32,7 @@ int mode_from_string(const char *name) {
  */
 static const Thresholds default_thresholds = {
         .interval = 1 * USEC_PER_SEC,
+        .interval_max = 10 * USEC_PER_SEC,
         .confidence = 0.7f,
         .delay_share = 0.02f,
         .delay_per_slice = 200,

@@ -2,7 +2,7 @@
 # fish completion for aikmctl(1)
 
 function __aikmctl_settings
-    printf '%s=\n' mode scope interval model on_stop
+    printf '%s=\n' mode scope interval interval_max model on_stop
     printf 'thresholds.%s=\n' confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share \
         contention_after dwell release_after cool_down changes_per_minute nice_max
     for class in idle interactive server batch io memory

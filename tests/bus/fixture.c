@@ -217,6 +217,8 @@ void fixture_start_daemon(Fixture *f, const char *mode) {
                               state,
                               config,
                               "--interval=100ms",
+                              "--set",
+                              "interval_max=100ms",
                               "--model=rules",
                               "--cgroup-name=aikmd-test-bus",
                               "--set",

@@ -80,6 +80,8 @@ static pid_t run_daemon(const char *aikmd, const char *runtime, int turn) {
                 argv[n++] = "--config-dir=/nonexistent";
                 argv[n++] = "--mode=enforce";
                 argv[n++] = "--interval=100ms";
+                argv[n++] = "--set";
+                argv[n++] = "interval_max=100ms";
                 for (size_t i = 0; i < ELEMENTSOF(settings); i++) {
                         argv[n++] = "--set";
                         argv[n++] = settings[i];
