@@ -201,6 +201,7 @@ static const ConfigCodec codec_rules = {
 /* The one truth about keys: loading, settings and printing all go by it. */
 #define P(member) offsetof(Policy, member)
 #define H(member) offsetof(Policy, thresholds.member)
+#define I(member) offsetof(Policy, impact.member)
 #define C(class) offsetof(Policy, treatment) + (class) * sizeof(Treatment)
 static const ConfigField policy_fields[] = {
         {"mode", &codec_mode, P(mode), 0, 0, 0, 0},
@@ -222,6 +223,17 @@ static const ConfigField policy_fields[] = {
         {"thresholds.cool_down", &codec_duration, H(cool_down), 0, 86400e6, 0, 0},
         {"thresholds.changes_per_minute", &codec_u32, H(changes_per_minute), 0, 100000, 0, 0},
         {"thresholds.nice_max", &codec_i8, H(nice_max), 0, 19, 0, 0},
+        {"impact.undo", &codec_switch, I(undo), 0, 0, 0, 0},
+        {"impact.effect", &codec_float, I(effect), 0.01, 0.9, 0, 0},
+        {"impact.intervals", &codec_u32, I(intervals), 1, 16, 0, 0},
+        {"impact.wakeups", &codec_u32, I(wakeups), 1, 1000000, 0, 0},
+        {"impact.before", &codec_duration, I(before), 1e6, 600e6, 0, 0},
+        {"impact.probe", &codec_duration, I(probe), 0, 86400e6, 0, 0},
+        {"impact.remember", &codec_duration, I(remember), 0, 86400e6, 0, 0},
+        {"impact.remember_max", &codec_duration, I(remember_max), 0, 604800e6, 0, 0},
+        {"impact.floor_share", &codec_float, I(floor_share), 0, 1, 0, 0},
+        {"impact.floor_io", &codec_u32, I(floor_io), 0, 1073741824, 0, 0},
+        {"impact.floor_after", &codec_duration, I(floor_after), 1e6, 3600e6, 0, 0},
         {"classes.idle", &codec_treatment, C(CLASS_IDLE), 0, 0, 0, 0},
         {"classes.interactive", &codec_treatment, C(CLASS_INTERACTIVE), 0, 0, 0, 0},
         {"classes.server", &codec_treatment, C(CLASS_SERVER), 0, 0, 0, 0},
@@ -271,6 +283,8 @@ static int value_from_text(const ConfigCodec *codec, const char *text, json_obje
                 v = json_object_new_int64(i);
         else if (!codec->is_text && parse_double(text, -HUGE_VAL, HUGE_VAL, &d) >= 0)
                 v = json_object_new_double(d);
+        else if (codec == &codec_switch && (streq(text, "true") || streq(text, "false")))
+                v = json_object_new_boolean(streq(text, "true"));
         else
                 v = json_object_new_string(text);
         *ret = v;

@@ -284,6 +284,14 @@ const ConfigCodec codec_bool = {
         .format = format_true,
 };
 
+/* False is said as well: it is not the default. */
+static json_object *format_switch(const ConfigField *f, const void *base) {
+        return json_object_new_boolean(*(const bool *)config_field_at_const(f, base));
+}
+
+const ConfigCodec codec_switch = {
+        .accepted = "true or false", .load = load_bool, .format = format_switch};
+
 /* ---- words ---- */
 
 static int load_mode(const ConfigContext *c, const char *path, const ConfigField *f, void *base,

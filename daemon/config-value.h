@@ -60,9 +60,10 @@ const char *config_text(json_object *v);
 /* In the largest unit that leaves no fraction: "1500ms". */
 void config_duration_format(usec_t t, char *buffer, size_t size);
 
-/* The member's type: usec_t, uint32_t (µs), float, uint32_t, int8_t, bool. */
+/* The member's type: usec_t, uint32_t (µs), float, uint32_t, int8_t, bool; a
+ * switch is a bool whose default need not be false. */
 extern const ConfigCodec codec_duration, codec_duration32, codec_float, codec_u32, codec_i8,
-        codec_bool;
+        codec_bool, codec_switch;
 /* A char array: any text, an absolute path, the name of a model. */
 extern const ConfigCodec codec_string, codec_cgroup, codec_model;
 /* Mode; bool for "keep"; int, a LoadClass or -1; Rule.uid with Rule.has_uid. */

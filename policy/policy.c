@@ -48,6 +48,20 @@ static const Thresholds default_thresholds = {
         .nice_max = 19,
 };
 
+static const ImpactSettings default_impact = {
+        .undo = true,
+        .effect = 0.2f,
+        .intervals = 5,
+        .wakeups = 20,
+        .before = 10 * USEC_PER_SEC,
+        .probe = 300 * USEC_PER_SEC,
+        .remember = 600 * USEC_PER_SEC,
+        .remember_max = 86400 * USEC_PER_SEC,
+        .floor_share = 0.005f,
+        .floor_io = 65536,
+        .floor_after = 20 * USEC_PER_SEC,
+};
+
 int policy_init_default(Policy *p) {
         Treatment cpu = {
                 .set = TREAT_NICE | TREAT_AUTOGROUP | TREAT_UNIT_CPU_WEIGHT,
@@ -74,6 +88,7 @@ int policy_init_default(Policy *p) {
                                               .ioprio_level = 7},
                         },
                 .thresholds = default_thresholds,
+                .impact = default_impact,
                 .model = "rules",
         };
         return 0;

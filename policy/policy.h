@@ -125,6 +125,21 @@ typedef struct Thresholds {
         int8_t nice_max;             /* clamp: nothing is set above it */
 } Thresholds;
 
+/* How actions are judged by what they did; see policy/impact.h, policy/floor.h, policy/regret.h. */
+typedef struct ImpactSettings {
+        bool undo;           /* what does not help is put back */
+        float effect;        /* least part by which the wait per wake-up must fall, 0..1 */
+        uint32_t intervals;  /* with enough wake-ups, before it is judged */
+        uint32_t wakeups;    /* of the victims, before and after, without which nothing is said */
+        usec_t before;       /* so far back is looked for what was before; at most 16 s are known */
+        usec_t probe;        /* help without a control is put to the test after this; 0: never */
+        usec_t remember;     /* so long what did not help is not tried again, doubling … */
+        usec_t remember_max; /* … up to this */
+        float floor_share;   /* least CPU share of what is demoted and wants it, s/s */
+        uint32_t floor_io;   /* bytes per second, likewise */
+        usec_t floor_after;  /* over this time */
+} ImpactSettings;
+
 typedef struct Policy {
         Mode mode;
         bool keep_on_stop; /* on_stop: keep; default restore */
@@ -136,6 +151,7 @@ typedef struct Policy {
         TunableSetting *tunables;
         size_t n_tunables;
         Thresholds thresholds;
+        ImpactSettings impact;
         char model[256]; /* "rules", or a manifest's path */
 } Policy;
 

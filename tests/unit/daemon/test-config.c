@@ -61,6 +61,20 @@ static void assert_float(const float *a, const float *b) {
         assert_memory_equal(a, b, sizeof(*a));
 }
 
+static void assert_impact(const ImpactSettings *a, const ImpactSettings *b) {
+        assert_int_equal(a->undo, b->undo);
+        assert_float(&a->effect, &b->effect);
+        assert_int_equal(a->intervals, b->intervals);
+        assert_int_equal(a->wakeups, b->wakeups);
+        assert_int_equal(a->before, b->before);
+        assert_int_equal(a->probe, b->probe);
+        assert_int_equal(a->remember, b->remember);
+        assert_int_equal(a->remember_max, b->remember_max);
+        assert_float(&a->floor_share, &b->floor_share);
+        assert_int_equal(a->floor_io, b->floor_io);
+        assert_int_equal(a->floor_after, b->floor_after);
+}
+
 static void assert_policy(const Policy *a, const Policy *b) {
         const Thresholds *t = &a->thresholds, *u = &b->thresholds;
 
@@ -98,6 +112,7 @@ static void assert_policy(const Policy *a, const Policy *b) {
         assert_int_equal(t->cool_down, u->cool_down);
         assert_int_equal(t->changes_per_minute, u->changes_per_minute);
         assert_int_equal(t->nice_max, u->nice_max);
+        assert_impact(&a->impact, &b->impact);
 }
 
 static void apply(Policy *p, const char *json) {
@@ -126,6 +141,10 @@ static const char full[] =
         "   \"hog_share\": 12.5, \"contention_after\": \"2min\", \"dwell\": \"1.5s\",\n"
         "   \"release_after\": \"0s\", \"cool_down\": \"7s\", \"changes_per_minute\": 9,\n"
         "   \"nice_max\": 4},\n"
+        " \"impact\": {\"undo\": false, \"effect\": 0.5, \"intervals\": 3, \"wakeups\": 7,\n"
+        "   \"before\": \"3s\", \"probe\": \"0s\", \"remember\": \"1min\", \"remember_max\": "
+        "\"2min\",\n"
+        "   \"floor_share\": 0.01, \"floor_io\": 1000, \"floor_after\": \"9s\"},\n"
         " \"classes\": {\"idle\": {\"sched\": \"idle\"}, \"interactive\": {\"sched\": \"other\"},\n"
         "   \"server\": {\"sched\": \"batch\", \"slice\": \"3ms\"}, \"batch\": {\"nice\": 1,\n"
         "   \"ioprio\": \"idle\", \"cpus\": \"0-1,3,62-63\", \"cpu_weight\": \"idle\"},\n"
@@ -155,6 +174,10 @@ static void test_full(void **state) {
         assert_int_equal(p.thresholds.contention_after, 120000000);
         assert_int_equal(p.thresholds.changes_per_minute, 9);
         assert_int_equal(p.thresholds.nice_max, 4);
+        assert_false(p.impact.undo);
+        assert_int_equal(p.impact.intervals, 3);
+        assert_int_equal(p.impact.remember_max, 120000000);
+        assert_int_equal(p.impact.floor_io, 1000);
         assert_int_equal(p.treatment[CLASS_IDLE].sched, SCHED_IDLE);
         assert_int_equal(p.treatment[CLASS_SERVER].slice_usec, 3000);
         assert_int_equal(p.treatment[CLASS_BATCH].set,
@@ -193,6 +216,10 @@ static void test_round_trip(void **state) {
         assert_round_trip(&p);
         apply(&p, full);
         assert_round_trip(&p);
+        set(&p, "impact.undo", "true");
+        assert_true(p.impact.undo);
+        set(&p, "impact.undo", "false");
+        assert_false(p.impact.undo);
         set(&p, "scope", "");
         set(&p, "model", "");
         assert_int_equal(p.n_scope, 0);
@@ -301,6 +328,9 @@ static const struct {
         {"{\"thresholds\": {\"confidence\": -0.1}}", ERANGE, "confidence"},
         {"{\"thresholds\": {\"delay_share\": 1e999}}", EINVAL, "delay_share"},
         {"{\"thresholds\": {\"nice_max\": -1}}", ERANGE, "nice_max"},
+        {"{\"impact\": {\"effect\": 0}}", ERANGE, "0.01 to 0.9"},
+        {"{\"impact\": {\"intervals\": 17}}", ERANGE, "1 to 16"},
+        {"{\"impact\": {\"efect\": 0.1}}", EINVAL, "effect"},
 #if JSON_C_VERSION_NUM >= (18 << 8) /* which is strict about what no 64 bits hold */
         {"{\"thresholds\": {\"changes_per_minute\": 99999999999999999999999}}", EINVAL, "number"},
 #else
