@@ -110,6 +110,7 @@ static void print_sources(const Context *c, const json_object *s, FILE *f) {
         const char *why = nonempty(s, "source_reason"), *events_why = nonempty(s, "events_reason");
         const char *model_why = nonempty(s, "model_reason"), *digest = nonempty(s, "model_digest");
         const char *version = nonempty(s, "model_version"), *pace = nonempty(s, "pace_sentence");
+        const char *no_triggers = nonempty(s, "triggers_reason");
         uint64_t lost = 0, rescans = 0, interval, ticks = 0;
         char number[FORMAT_MAX];
 
@@ -132,6 +133,10 @@ static void print_sources(const Context *c, const json_object *s, FILE *f) {
                              format_duration(number, interval), pace ? ": " : "", pace ? pace : "",
                              ticks);
         }
+        if (json_str(s, "triggers"))
+                report_field(c, f, "Triggers", no_triggers ? STYLE_WARN : STYLE_NONE, "%s%s%s",
+                             json_str(s, "triggers"), no_triggers ? ": " : "",
+                             no_triggers ? no_triggers : "");
 }
 
 static void print_counts(const Context *c, const json_object *s, FILE *f) {

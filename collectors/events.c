@@ -91,6 +91,9 @@ int events_fd(const Events *ev) {
 }
 
 int events_dispatch(Events *ev) {
+        /* Before reading: what comes meanwhile counts for the next time. */
+        __atomic_store_n(&ev->skel->bss->execs, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&ev->skel->bss->stormed, 0, __ATOMIC_RELAXED);
         return ring_buffer__consume(ev->ring);
 }
 

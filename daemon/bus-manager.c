@@ -78,6 +78,10 @@ static int append_pace(sd_bus_message *reply, const Manager *m) {
                 r = bus_append_string(reply, "Pace", pace_reason_to_string(m->pace.reason));
         if (r >= 0)
                 r = bus_append_string(reply, "PaceSentence", pace_reason_sentence(m->pace.reason));
+        if (r >= 0)
+                r = bus_append_string(reply, "Triggers", m->triggers_reason[0] ? "none" : "psi");
+        if (r >= 0)
+                r = bus_append_string(reply, "TriggersReason", m->triggers_reason);
         return r;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* When the manager looks: the timer, what wakes it earlier, and the watchdog, which is fed by looks
  * so that it needs no wake-ups of its own. */
+#include <sys/epoll.h>
 #include <sys/resource.h>
 
 #include <systemd/sd-daemon.h>
@@ -11,6 +12,9 @@
 /* The kernel may join our wake-ups with others' within this. */
 #define ACCURACY_MAX (50 * USEC_PER_MSEC)
 #define STRETCHED_ACCURACY_MAX (500 * USEC_PER_MSEC)
+/* A window of 2 s needs no privilege; the stall is what pace.h calls pressure. */
+#define TRIGGER_WINDOW (2 * USEC_PER_SEC)
+#define TRIGGER_STALL ((usec_t)((double)PACE_PRESSURE * (double)TRIGGER_WINDOW))
 /* Somebody who asked asks again within this, as aikmctl top does: until then nothing stretches. */
 #define WATCHED_FOR (5 * USEC_PER_SEC)
 
@@ -31,6 +35,31 @@ static usec_t accuracy(const Manager *m) {
                                : MIN(base_interval(m) / 20, ACCURACY_MAX);
 }
 
+static bool has_triggers(const Manager *m) {
+        return m->triggers.fds[0] >= 0;
+}
+
+/*
+ * Listens while the pause is stretched, and then alone: a busy machine would wake us for what the
+ * next look sees anyway. What happened before the look is taken, not heard again.
+ */
+static void manager_listen(Manager *m) {
+        bool on = is_stretched(m);
+
+        /* Else only the children of demoted processes cannot wait for the next look. */
+        if (m->events)
+                events_set_wake(m->events, on ? AIKM_WAKE_STORM
+                                           : ledger_count(m->ledger, /* all= */ false) > 0
+                                                   ? AIKM_WAKE_FORKS
+                                                   : AIKM_WAKE_NONE);
+        for (size_t i = 0; i < ELEMENTSOF(m->trigger_sources) && has_triggers(m); i++) {
+                if (on)
+                        (void)psi_trigger_take(m->triggers.fds[i]);
+                (void)sd_event_source_set_enabled(m->trigger_sources[i],
+                                                  on ? SD_EVENT_ON : SD_EVENT_OFF);
+        }
+}
+
 static int manager_plan(Manager *m, usec_t from) {
         usec_t now = usec_now(CLOCK_MONOTONIC), interval = m->pace.interval;
         int r;
@@ -49,7 +78,7 @@ static void manager_choose_pace(Manager *m) {
                 .failed = m->tick_error<0, .trial = m->trial.root> 0,
                 .watched = is_watched(m, usec_now(CLOCK_MONOTONIC)),
                 .n_decisions = m->n_decisions,
-                .triggers = false,
+                .triggers = has_triggers(m),
         };
         PipelineStatus status;
 
@@ -61,6 +90,7 @@ static void manager_choose_pace(Manager *m) {
                 in.contended |= status.contended[k];
         memcpy(in.pressure, status.pressure, sizeof(in.pressure));
         (void)pace_next(&m->pace, &in, base_interval(m), m->policy.thresholds.interval_max);
+        manager_listen(m);
 }
 
 static int manager_on_timer(sd_event_source *source, uint64_t at, void *userdata) {
@@ -100,6 +130,7 @@ void manager_wake(Manager *m) {
         if (!is_stretched(m))
                 return;
         pace_wake(&m->pace, base_interval(m), PACE_WOKEN);
+        manager_listen(m);
         manager_tick_in(m, due > now ? due - now : 0);
 }
 
@@ -110,6 +141,7 @@ void manager_note_watched(Manager *m) {
         if (!is_stretched(m))
                 return;
         pace_wake(&m->pace, base_interval(m), PACE_WATCHED);
+        manager_listen(m);
         /* Figures are never older than the interval that policy names. */
         if (now < m->looked_at + base_interval(m)) {
                 manager_tick_in(m, m->looked_at + base_interval(m) - now);
@@ -117,6 +149,44 @@ void manager_note_watched(Manager *m) {
         }
         manager_tick(m);
         (void)manager_plan(m, now);
+}
+
+void manager_free_triggers(Manager *m) {
+        for (size_t i = 0; i < ELEMENTSOF(m->trigger_sources); i++)
+                m->trigger_sources[i] = sd_event_source_disable_unref(m->trigger_sources[i]);
+        psi_triggers_close(&m->triggers);
+}
+
+static int manager_on_pressure(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        Manager *m = userdata;
+
+        if (revents & (EPOLLERR | EPOLLHUP)) {
+                snprintf(m->triggers_reason, sizeof(m->triggers_reason),
+                         "the kernel ended a trigger");
+                manager_free_triggers(m);
+        }
+        manager_wake(m);
+        return 0;
+}
+
+void manager_setup_triggers(Manager *m) {
+        Error e = ERROR_INIT;
+        int r;
+
+        r = psi_triggers_open(m->root_fd, TRIGGER_STALL, TRIGGER_WINDOW, &m->triggers, &e);
+        for (size_t i = 0; i < ELEMENTSOF(m->trigger_sources) && r >= 0; i++) {
+                r = sd_event_add_io(m->event, &m->trigger_sources[i], m->triggers.fds[i], EPOLLPRI,
+                                    manager_on_pressure, m);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(m->trigger_sources[i], SD_EVENT_OFF);
+        }
+        if (r >= 0)
+                return;
+        manager_free_triggers(m);
+        snprintf(m->triggers_reason, sizeof(m->triggers_reason), "%s",
+                 e.text[0] ? e.text : strerror(-r));
+        journal_log(LOG_INFO, "no pressure triggers: %s; it looks every %" PRIu64 " s at least",
+                    m->triggers_reason, PACE_BLIND_MAX / USEC_PER_SEC);
 }
 
 void manager_read_usage(UsageCounters *ret) {

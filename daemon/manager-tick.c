@@ -81,11 +81,6 @@ static int manager_look_and_act(Manager *m) {
         manager_record(m, decisions, decisions, n);
         m->n_decisions = n;
         manager_carry_out(m, decisions, n);
-        /* Only the children of demoted processes cannot wait for the next tick. */
-        if (m->events)
-                events_set_wake(m->events, ledger_count(m->ledger, /* all= */ false) > 0
-                                                   ? AIKM_WAKE_FORKS
-                                                   : AIKM_WAKE_NONE);
         return 0;
 }
 

@@ -79,6 +79,7 @@ void manager_read_events(Manager *m) {
 
 static int manager_on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         manager_read_events(userdata);
+        manager_wake(userdata);
         return 0;
 }
 
@@ -210,6 +211,8 @@ static int manager_setup(Manager *m, Error *e) {
         if (r >= 0)
                 r = manager_setup_collector(m, e);
         if (r >= 0)
+                manager_setup_triggers(m);
+        if (r >= 0)
                 r = manager_setup_policy(m, e);
         if (r >= 0)
                 r = manager_setup_pipeline(m, e);
@@ -238,6 +241,7 @@ int manager_new(const Options *options, Manager **ret, Error *e) {
         m->policy = POLICY_INIT;
         m->sample = SAMPLE_INIT;
         m->cgroups = CGROUP_TREE_INIT;
+        m->triggers = PSI_TRIGGERS_INIT;
         m->started_at = usec_now(CLOCK_BOOTTIME);
         r = manager_setup(m, e);
         if (r < 0)
@@ -250,6 +254,7 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         bus_free(m->bus);
+        manager_free_triggers(m);
         sd_event_source_disable_unref(m->events_source);
         sd_event_source_disable_unref(m->timer);
         sd_event_source_disable_unref(m->watchdog_source);

@@ -15,6 +15,7 @@
 #include "collectors/cgroup-tree.h"
 #include "collectors/collector.h"
 #include "collectors/events.h"
+#include "collectors/psi-trigger.h"
 #include "daemon/executor.h"
 #include "daemon/journal.h"
 #include "daemon/ledger.h"
@@ -50,6 +51,9 @@ typedef struct Manager {
         Events *events;          /* NULL: processes are found by scanning alone */
         char events_reason[512]; /* why */
         uint64_t events_lost;    /* as of the last look */
+        PsiTriggers triggers;
+        sd_event_source *trigger_sources[_PSI_COUNT]; /* on while the pause is stretched */
+        char triggers_reason[512];                    /* why there are none; "": there are */
 
         Ledger *ledger;
         LedgerReport ledger_report;
@@ -96,6 +100,9 @@ void manager_tick(Manager *m);
 /* The next tick comes at once, or after delay at the latest. */
 void manager_tick_soon(Manager *m);
 void manager_tick_in(Manager *m, usec_t delay);
+/* What wakes it from a stretched pause; without, pauses are short. */
+void manager_setup_triggers(Manager *m);
+void manager_free_triggers(Manager *m);
 /* Something happens: a stretched pause ends, but no two looks are closer than the interval. */
 void manager_wake(Manager *m);
 /* A client asks: what it is told is no older than the interval. */

@@ -21,12 +21,30 @@ volatile __u64 lost = 0;
 /* enum aikm_event_wake, set by the reader. */
 volatile __u32 wake = AIKM_WAKE_ALL;
 
+/* Since the reader last read, which sets both to 0: programs executed, and whether it was woken for
+ * that. Two CPUs may wake it twice. */
+volatile __u32 execs = 0;
+volatile __u32 stormed = 0;
+
+static __always_inline bool storm_begins(__u32 kind)
+{
+	if (kind != AIKM_EVENT_EXEC)
+		return false;
+	__sync_fetch_and_add(&execs, 1);
+	if (wake != AIKM_WAKE_STORM || stormed || execs < AIKM_STORM_EXECS)
+		return false;
+	stormed = 1;
+	return true;
+}
+
 /* A reader that is behind is not told by default, so what is urgent has to force it. */
 static __always_inline __u64 wakeup_flags(__u32 kind)
 {
 	if (wake == AIKM_WAKE_ALL)
 		return 0;
 	if (wake == AIKM_WAKE_FORKS && kind == AIKM_EVENT_FORK)
+		return BPF_RB_FORCE_WAKEUP;
+	if (storm_begins(kind))
 		return BPF_RB_FORCE_WAKEUP;
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >
 			       bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 2

@@ -20,7 +20,10 @@ enum aikm_event_wake {
 	AIKM_WAKE_NONE,
 	AIKM_WAKE_FORKS,
 	AIKM_WAKE_ALL,
+	AIKM_WAKE_STORM, /* when so many programs were executed since it last read: */
 };
+
+#define AIKM_STORM_EXECS 16
 
 struct aikm_event {
 	__u32 version;

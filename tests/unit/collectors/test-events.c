@@ -112,6 +112,57 @@ static void test_lost(void **state) {
         assert_int_equal(heard.n, 2);
 }
 
+/* Each is a fork, an exec and an exit. */
+static void exec_quickly(int n) {
+        for (int i = 0; i < n; i++) {
+                pid_t pid = fork();
+                int status;
+
+                assert_true(pid >= 0);
+                if (pid == 0) {
+                        execl("/bin/true", "true", NULL);
+                        _exit(1);
+                }
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                assert_int_equal(status, 0);
+        }
+}
+
+/* Others on this machine execute programs, too: what must not wake is tried until they do not. */
+static void test_storm(void **state) {
+        _cleanup_(events_freep)
+        Events *ev = NULL;
+        Heard heard = {};
+        Error e = ERROR_INIT;
+        struct pollfd p;
+        bool still = false;
+
+        assert_int_equal(events_new(NULL, on_event, &heard, &ev, &e), 0);
+        p = (struct pollfd){.fd = events_fd(ev), .events = POLLIN};
+        events_set_wake(ev, AIKM_WAKE_STORM);
+        /* Wakes that came before the mode was set are drained; poll(2) is level-triggered. */
+        for (int i = 0; i < 100 && !still; i++) {
+                assert_true(events_dispatch(ev) >= 0);
+                (void)poll(&p, 1, 0);
+                exec_quickly(2);
+                still = poll(&p, 1, 0) == 0;
+        }
+        assert_true(still);
+        assert_true(events_dispatch(ev) >= 0);
+        exec_quickly(AIKM_STORM_EXECS);
+        assert_int_equal(poll(&p, 1, 5000), 1);
+        assert_true(events_dispatch(ev) >= 3 * AIKM_STORM_EXECS);
+        /* Read, it counts from 0 again, and forks alone are no storm. */
+        still = false;
+        for (int i = 0; i < 100 && !still; i++) {
+                assert_true(events_dispatch(ev) >= 0);
+                (void)poll(&p, 1, 0);
+                fork_quickly(2 * AIKM_STORM_EXECS);
+                still = poll(&p, 1, 0) == 0;
+        }
+        assert_true(still);
+}
+
 static void test_ring_size(void **state) {
         static const size_t bad[] = {1, 5000, (size_t)3 * 65536, (size_t)1 << 33};
         Events *ev = NULL;
@@ -148,9 +199,8 @@ static void test_unprivileged(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_order),
-                cmocka_unit_test(test_lost),
-                cmocka_unit_test(test_ring_size),
+                cmocka_unit_test(test_order),        cmocka_unit_test(test_lost),
+                cmocka_unit_test(test_storm),        cmocka_unit_test(test_ring_size),
                 cmocka_unit_test(test_unprivileged),
         };
         Events *ev = NULL;
