@@ -28,6 +28,7 @@ typedef struct Action {
         uint64_t *done; /* ids of entries that were written, in order */
         size_t n_done;
         size_t n_held;       /* of them, those that took effect */
+        size_t n_unanswered; /* of them, those that may have, or may yet */
         bool without_effect; /* the kernel took a value and kept the old one */
         bool any_works;      /* an actuator that serves the treatment works here … */
         bool any_inert;      /* … or is there without effect */

@@ -67,8 +67,11 @@ void action_undo(Action *a, LedgerState state) {
                 r = state == LEDGER_UNDONE ? actuator->read(&a->x->context, &t, value) : -ECANCELED;
                 /* A service manager that does not answer: it may have set it, or do so yet. The
                  * entry stays, to be put back later. */
-                if (r == -ETIMEDOUT)
+                if (r == -ETIMEDOUT) {
+                        ledger_set_unanswered(a->x->ledger, e->id, true);
+                        a->n_unanswered++;
                         continue;
+                }
                 if (r >= 0 && streq(value, e->new_value) && !streq(value, e->old_value)) {
                         if (actuator->for_good)
                                 end = LEDGER_KEPT;

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "daemon/executor-internal.h"
+#include "daemon/units.h"
 #include "util/macro.h"
 
 static const LedgerEntry *find_unit(const Executor *x, const char *actuator, const char *unit) {
@@ -17,6 +18,18 @@ static const LedgerEntry *find_unit(const Executor *x, const char *actuator, con
         return NULL;
 }
 
+/* What the service manager did not answer for is as it was: it never heard of it. Asked again; true
+ * where that is the matter. */
+static bool ask_again(Executor *x, const Actuator *a, const LedgerEntry *e, const char *value) {
+        ActuatorTarget t = entry_target(e);
+
+        if (!e->unanswered || !streq(value, e->old_value))
+                return false;
+        if (a->apply(&x->context, &t, e->new_value) >= 0)
+                ledger_set_unanswered(x->ledger, e->id, false);
+        return true;
+}
+
 /* Whether somebody has set the entry's value anew, or put it back: then it is theirs, and the entry
  * ends. */
 static bool has_left(Executor *x, const LedgerEntry *e, Error *error) {
@@ -24,7 +37,13 @@ static bool has_left(Executor *x, const LedgerEntry *e, Error *error) {
         char value[ACTUATOR_VALUE_MAX];
         ActuatorTarget t = entry_target(e);
 
-        if (!a || a->read(&x->context, &t, value) < 0 || streq(value, e->new_value))
+        if (!a || a->read(&x->context, &t, value) < 0)
+                return false;
+        if (streq(value, e->new_value)) {
+                ledger_set_unanswered(x->ledger, e->id, false);
+                return false;
+        }
+        if (ask_again(x, a, e, value))
                 return false;
         if (a->disown)
                 a->disown(&x->context, &t, e->new_value);
@@ -112,6 +131,8 @@ Outcome executor_demote_unit(Action *a) {
                         (void)restore_unit(a->x, a->decision->unit, &count, NULL);
                         return OUTCOME_FOREIGN;
                 }
+                if (a->n_unanswered > 0)
+                        return OUTCOME_UNANSWERED;
                 return a->without_effect ? OUTCOME_INERT : OUTCOME_FAILED;
         }
         return a->n_held > 0 ? OUTCOME_DONE : a->any_inert ? OUTCOME_INERT : OUTCOME_NOTHING;
@@ -129,6 +150,7 @@ Outcome executor_release_unit(Action *a) {
 }
 
 void executor_restore_unit(Executor *x, const char *unit, RestoreCount *ret) {
+        units_end_rest(x->context.units);
         (void)restore_unit(x, unit, ret, &ret->why);
 }
 

@@ -12,7 +12,7 @@ static void feedback_apply(Judge *j, Proc *p, const Decision *d, Outcome outcome
                 [OUTCOME_VANISHED] = VERDICT_VANISHED,
         };
 
-        if (outcome == OUTCOME_DONE) {
+        if (outcome == OUTCOME_DONE || outcome == OUTCOME_UNANSWERED) {
                 judge_merge_treatment(&p->treatment, &d->treatment);
                 if (!p->treated)
                         p->treated_at = p->held_at = j->at;
@@ -34,7 +34,7 @@ static void feedback_apply(Judge *j, Proc *p, const Decision *d, Outcome outcome
 }
 
 static void feedback_adopt(Judge *j, Proc *p, Outcome outcome) {
-        if (outcome == OUTCOME_DONE)
+        if (outcome == OUTCOME_DONE || outcome == OUTCOME_UNANSWERED)
                 return;
         p->hands_off |= outcome == OUTCOME_FOREIGN;
         judge_forget_treatment(j, p,

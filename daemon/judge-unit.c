@@ -180,7 +180,7 @@ void judge_unit_feedback(Judge *j, const Decision *d, Outcome outcome) {
                 leave_alone(j, u);
                 return;
         }
-        if (outcome == OUTCOME_DONE)
+        if (outcome == OUTCOME_DONE || outcome == OUTCOME_UNANSWERED)
                 return;
         if (d->kind == DECISION_RELEASE_UNIT) {
                 /* It is tried again after release_after. */

@@ -460,6 +460,13 @@ undo:
         return r;
 }
 
+void ledger_set_unanswered(Ledger *l, uint64_t id, bool unanswered) {
+        Item *item = find_active(l, id);
+
+        if (item)
+                item->entry.unanswered = unanswered;
+}
+
 int ledger_end(Ledger *l, uint64_t id, LedgerState state) {
         _cleanup_(ledger_text_done)
         LedgerText text = {0};

@@ -46,6 +46,9 @@ typedef struct LedgerEntry {
         char *old_value;
         char *new_value;
         char *why; /* sentence for people: class, confidence, model, victim */
+        /* Whoever was asked for the change did not answer; in memory only: a later start puts back
+         * whatever it finds. */
+        bool unanswered;
 } LedgerEntry;
 
 typedef struct Ledger Ledger;
@@ -72,6 +75,9 @@ int ledger_begin(Ledger *l, LedgerEntry *entries, size_t n);
 
 /* Notes what became of an entry. Returns 0 or -errno; the state in memory is set in any case. */
 int ledger_end(Ledger *l, uint64_t id, LedgerState state);
+
+/* Notes whether the change was answered for; nothing where the entry is not active. */
+void ledger_set_unanswered(Ledger *l, uint64_t id, bool unanswered);
 
 /* Entries still active, oldest first, then (all = true) the latest ended ones, at most 256, in the
  * order in which they ended. Pointers are valid until the next write. */

@@ -272,6 +272,11 @@ void manager_note_decision(Manager *m, const Decision *d, Outcome outcome, uint6
         case OUTCOME_FAILED:
                 note_failure(d, &f, e);
                 break;
+        case OUTCOME_UNANSWERED:
+                journal_note(LOG_WARNING, MESSAGE_CHANGE_FAILED, &f,
+                             "Whether %s is lowered is not known yet, it is asked for again: %s",
+                             d->unit, e->text);
+                break;
         default:
                 break;
         }

@@ -58,6 +58,8 @@ typedef enum Outcome {
         OUTCOME_INERT,
         OUTCOME_FAILED,
         OUTCOME_VANISHED,
+        /* Asked for, and not answered: it may be done, and is in the ledger. Counts as done. */
+        OUTCOME_UNANSWERED,
         _OUTCOME_COUNT,
 } Outcome;
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "daemon/executor-internal.h"
+#include "daemon/units.h"
 #include "util/io.h"
 #include "util/macro.h"
 
@@ -440,6 +441,7 @@ int executor_restore(Executor *x, RestoreWhat what, uint64_t number, RestoreCoun
                 if (e->pid > 0)
                         (void)remember(&h, e); /* out of memory: the entries at least go back */
         }
+        units_end_rest(x->context.units);
         for (size_t i = 0; i < n; i++)
                 states[i] = put_back(x, executor_find_id(x, ids[i]), ids, i, &why);
         if (h.n > 0)

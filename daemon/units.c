@@ -57,6 +57,11 @@ void units_set_patience(Units *u, const UnitsPatience *patience) {
         u->patience = *patience;
 }
 
+void units_end_rest(Units *u) {
+        if (u)
+                memset(u->silent, 0, sizeof(u->silent));
+}
+
 int units_probe(Units *u, Error *e) {
         char text[512];
         ssize_t n;

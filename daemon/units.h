@@ -40,6 +40,11 @@ typedef struct UnitsPatience {
 
 void units_set_patience(Units *u, const UnitsPatience *patience);
 
+/* Those who did not answer are asked again at once, where something must be put back. NULL:
+ * nothing.
+ */
+void units_end_rest(Units *u);
+
 /* Whether systemd manages the machine and weights in cgroup v2 count: 0, or -EOPNOTSUPP with *e
  * set.
  */

@@ -16,11 +16,12 @@ cat >/etc/aikmd/aikmd.json <<'J'
         "rules": [
                 {"name": "the test itself", "match": {"unit": "vm-agent.service"}, "exempt": true},
                 {"name": "a hog", "match": {"comm": "hog"}, "class": "batch"},
-                {"name": "its victim", "match": {"comm": "victim"}, "class": "server"},
-                {"name": "all else", "match": {"comm": "*"}, "class": "idle"}
+                {"name": "its victim", "match": {"comm": "victim"}, "class": "server"}
         ]
 }
 J
+mkdir -p /etc/aikmd/policy.d
+echo '{"rules": [{"name": "all else", "match": {"comm": "*"}, "class": "idle"}]}' >/etc/aikmd/policy.d/99-rest.json
 
 weight() { systemctl show -P CPUWeight "$1"; }              # [not set]: none
 weight_is() { [ "$(weight "$1")" = "$2" ]; }
@@ -228,7 +229,6 @@ cat >/usr/local/bin/session <<'S'
 exec sleep infinity
 S
 # The session also holds one that may not be touched.
-mkdir -p /etc/aikmd/policy.d
 echo '{"rules": [{"name": "part of the session", "match": {"comm": "sleep"}, "exempt": true}]}' >/etc/aikmd/policy.d/90-session.json
 systemctl reload aikmd
 systemd-run --quiet --unit=login2 -p PAMName=login -p User=alice /usr/local/bin/session

@@ -83,10 +83,14 @@ static int set(const FakeManager *f, sd_bus_message *m) {
                 return r;
         if (!streq(unit, s->unit))
                 return sd_bus_reply_method_errorf(m, NAME ".NoSuchUnit", "Unit not found.");
+        if (s->mode == FAKE_DEAF)
+                return -ECONNRESET;
         s->n_sets++;
         s->runtime = runtime;
         *(streq(property, "CPUWeight") ? &s->cpu_weight : &s->io_weight) = value;
         write_drop_in(f, unit, property, value);
+        if (s->mode == FAKE_MUTE)
+                return -ECONNRESET;
         return sd_bus_reply_method_return(m, "");
 }
 

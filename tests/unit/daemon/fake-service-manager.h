@@ -16,6 +16,8 @@ typedef enum FakeMode {
         FAKE_GARBAGE,    /* no D-Bus at all */
         FAKE_REJECTS,    /* in authentication */
         FAKE_HANGS_UP,   /* when asked */
+        FAKE_DEAF,       /* hangs up when a property is to be set */
+        FAKE_MUTE,       /* sets it, and hangs up */
         FAKE_WRONG_TYPE, /* a string for a weight, a number for a state */
         FAKE_OUT_OF_RANGE,
         FAKE_HUGE,    /* an answer of megabytes */

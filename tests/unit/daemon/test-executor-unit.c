@@ -13,7 +13,8 @@
 
 #include <cmocka.h>
 
-#include "daemon/executor.h"
+#include "daemon/executor-internal.h"
+#include "daemon/units.h"
 #include "fake-service-manager.h"
 #include "made-up-root.h"
 #include "tests/unit/folder.h"
@@ -251,6 +252,63 @@ static void manager_is_silent(void **state) {
         assert_int_equal(count.restored, 1);
 }
 
+static void demote_unanswered(Fixture *f, FakeMode mode) {
+        f->manager.state->cpu_weight = 150;
+        f->manager.state->mode = mode;
+        assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_UNANSWERED);
+        assert_int_equal(ledger_count(f->ledger, false), 1);
+        /* Left alone for a while: nothing is known, and nothing follows. */
+        executor_check_units(f->x, on_foreign, f);
+        assert_int_equal(f->n_foreign, 0);
+        assert_int_equal(ledger_count(f->ledger, false), 1);
+        f->manager.state->mode = FAKE_GOOD;
+        units_end_rest(f->x->context.units);
+}
+
+/* Whoever did not answer may have done it: it is ours, and goes back. */
+static void done_without_an_answer(void **state) {
+        Fixture *f = *state;
+
+        demote_unanswered(f, FAKE_MUTE);
+        assert_int_equal(f->manager.state->cpu_weight, 20);
+        executor_check_units(f->x, on_foreign, f);
+        assert_int_equal(f->n_foreign, 0);
+        assert_int_equal(f->manager.state->n_sets, 1);
+        assert_int_equal(carry_out(f, DECISION_RELEASE_UNIT, NULL), OUTCOME_DONE);
+        assert_int_equal(f->manager.state->cpu_weight, 150);
+        assert_int_equal(ledger_count(f->ledger, false), 0);
+}
+
+/* Or never heard of it: then it is asked again, and the old value is nobody's doing. */
+static void asked_again(void **state) {
+        Fixture *f = *state;
+
+        demote_unanswered(f, FAKE_DEAF);
+        assert_int_equal(f->manager.state->cpu_weight, 150);
+        executor_check_units(f->x, on_foreign, f);
+        assert_int_equal(f->n_foreign, 0);
+        assert_int_equal(f->manager.state->cpu_weight, 20);
+        /* From now on it is known: who puts it back means it. */
+        f->manager.state->cpu_weight = 150;
+        executor_check_units(f->x, on_foreign, f);
+        assert_int_equal(f->n_foreign, 1);
+        assert_int_equal(ledger_count(f->ledger, false), 0);
+}
+
+/* At stop and on request a manager at rest is asked all the same. */
+static void put_back_from_a_manager_at_rest(void **state) {
+        Fixture *f = *state;
+        RestoreCount count;
+
+        f->manager.state->cpu_weight = 150;
+        f->manager.state->mode = FAKE_MUTE;
+        assert_int_equal(carry_out(f, DECISION_DEMOTE_UNIT, NULL), OUTCOME_UNANSWERED);
+        f->manager.state->mode = FAKE_GOOD;
+        assert_int_equal(executor_restore(f->x, RESTORE_ALL, 0, &count), 0);
+        assert_int_equal(count.restored, 1);
+        assert_int_equal(f->manager.state->cpu_weight, 150);
+}
+
 static void no_such_unit(void **state) {
         Fixture *f = *state;
 
@@ -263,10 +321,17 @@ static void no_such_unit(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                T(lowered_and_put_back),   T(already_low),
-                T(somebody_elses),         T(somebody_elses_of_two),
-                T(restored_after_a_crash), T(restored_after_half_a_put_back),
-                T(manager_is_silent),      T(no_such_unit),
+                T(lowered_and_put_back),
+                T(already_low),
+                T(somebody_elses),
+                T(somebody_elses_of_two),
+                T(restored_after_a_crash),
+                T(restored_after_half_a_put_back),
+                T(manager_is_silent),
+                T(done_without_an_answer),
+                T(asked_again),
+                T(put_back_from_a_manager_at_rest),
+                T(no_such_unit),
         };
 
         return cmocka_run_group_tests_name("executor-unit", tests, NULL, NULL);

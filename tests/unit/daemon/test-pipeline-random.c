@@ -141,7 +141,7 @@ static void check(Run *r, const Decision *d) {
         }
         if (d->kind == DECISION_RELEASE)
                 r->ours[d->pid] = w->outcome == OUTCOME_FAILED;
-        else if (w->outcome == OUTCOME_DONE) {
+        else if (w->outcome == OUTCOME_DONE || w->outcome == OUTCOME_UNANSWERED) {
                 r->ours[d->pid] = true;
                 r->starts[d->pid] = d->start;
         } else if (d->kind == DECISION_ADOPT)
