@@ -91,7 +91,7 @@ static int side_object(Model *m, const RowTable *all, const Split *split, Side s
         for (size_t i = 0; i < all->n; i++) {
                 Row *row;
 
-                if (split_side(split, all->rows[i].program) != (int)side)
+                if (all->rows[i].dormant || split_side(split, all->rows[i].program) != (int)side)
                         continue;
                 row = row_table_add(&t);
                 if (!row)

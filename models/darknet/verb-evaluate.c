@@ -22,7 +22,7 @@ static int keep_side(const RowTable *all, const Split *split, Side side, RowTabl
         for (size_t i = 0; i < all->n; i++) {
                 Row *row;
 
-                if (split_side(split, all->rows[i].program) != (int)side)
+                if (all->rows[i].dormant || split_side(split, all->rows[i].program) != (int)side)
                         continue;
                 row = row_table_add(ret);
                 if (!row)

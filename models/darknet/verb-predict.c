@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* aikm-darknet predict: darknet's probabilities for rows. */
+/* aikm-darknet predict: darknet's or the rules' probabilities for rows. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,6 +17,7 @@
 
 typedef struct Arguments {
         const char *manifest, *cfg, *weights, *rows, *out;
+        bool rules;
 } Arguments;
 
 /* Path of a file beside the manifest. */
@@ -29,6 +30,14 @@ static int beside(const char *manifest, const char *file, char **ret) {
                 return -ENOMEM;
         *ret = path;
         return 0;
+}
+
+/* As the daemon says it of a process that sleeps for long. */
+static void say_idle(const RowTable *t, float *p) {
+        for (size_t i = 0; i < t->n; i++, p += _CLASS_COUNT)
+                if (t->rows[i].dormant)
+                        for (size_t c = 0; c < _CLASS_COUNT; c++)
+                                p[c] = c == CLASS_IDLE;
 }
 
 static int write_predictions(const RowTable *t, const float *p, const char *path, Error *e) {
@@ -61,6 +70,31 @@ static int write_predictions(const RowTable *t, const float *p, const char *path
         if (fflush(f) != 0 || ferror(f))
                 return error_set(e, errno > 0 ? -errno : -EIO, "%s: %m", path ? path : "output");
         return 0;
+}
+
+static int run_rules(const Arguments *a, Error *e) {
+        _cleanup_(row_table_done)
+        RowTable table = ROW_TABLE_INIT;
+        _cleanup_(model_freep)
+        Model *rules = NULL;
+        _cleanup_free_
+        float *out = NULL;
+        int r;
+
+        if ((r = row_table_read_path(&table, a->rows, e)) < 0 || (r = rules_model_new(&rules)) < 0)
+                return r;
+        out = calloc(table.n * _CLASS_COUNT, sizeof(float));
+        if (!out)
+                return -ENOMEM;
+        for (size_t i = 0; i < table.n; i++) {
+                Prediction prediction;
+
+                model_predict(rules, table.rows[i].x, 1, &prediction);
+                memcpy(out + i * _CLASS_COUNT, prediction.probability,
+                       sizeof(prediction.probability));
+        }
+        say_idle(&table, out);
+        return write_predictions(&table, out, a->out, e);
 }
 
 static int run(const Arguments *a, Error *e) {
@@ -104,14 +138,21 @@ static int run(const Arguments *a, Error *e) {
                 else
                         memcpy(x + i * FEATURE_COUNT, table.rows[i].x, sizeof(table.rows[i].x));
         r = predict_rows(cfg, cfg_size, weights, weights_size, x, table.n, out, e);
-        return r < 0 ? r : write_predictions(&table, out, a->out, e);
+        if (r < 0)
+                return r;
+        say_idle(&table, out);
+        return write_predictions(&table, out, a->out, e);
 }
 
 int verb_predict(int argc, char *argv[]) {
         static const struct option options[] = {
-                {"manifest", required_argument, NULL, 'm'}, {"cfg", required_argument, NULL, 'c'},
-                {"weights", required_argument, NULL, 'w'},  {"rows", required_argument, NULL, 'r'},
-                {"output", required_argument, NULL, 'o'},   {},
+                {"manifest", required_argument, NULL, 'm'},
+                {"cfg", required_argument, NULL, 'c'},
+                {"weights", required_argument, NULL, 'w'},
+                {"rows", required_argument, NULL, 'r'},
+                {"output", required_argument, NULL, 'o'},
+                {"model", required_argument, NULL, 'M'},
+                {},
         };
         Arguments a = {.manifest = NULL};
         Error e = ERROR_INIT;
@@ -128,6 +169,12 @@ int verb_predict(int argc, char *argv[]) {
                 case 'w':
                         a.weights = optarg;
                         break;
+                case 'M':
+                        if (!streq(optarg, "rules"))
+                                return command_usage("predict", "--model: '%s' is not 'rules'",
+                                                     optarg);
+                        a.rules = true;
+                        break;
                 case 'r':
                         a.rows = optarg;
                         break;
@@ -139,10 +186,10 @@ int verb_predict(int argc, char *argv[]) {
                 }
         if (optind != argc)
                 return command_usage("predict", "'%s' is too much", argv[optind]);
-        if (!a.rows || !(a.manifest ? !a.cfg && !a.weights : a.cfg && a.weights))
+        if (!a.rows || a.rules + !!a.manifest + (a.cfg || a.weights) != 1 || !a.cfg != !a.weights)
                 return command_usage("predict",
-                                     "needs --rows FILE and either --manifest FILE or --cfg FILE "
-                                     "and --weights FILE");
-        r = run(&a, &e);
+                                     "needs --rows FILE and one of --manifest FILE, --model rules, "
+                                     "or --cfg FILE and --weights FILE");
+        r = a.rules ? run_rules(&a, &e) : run(&a, &e);
         return command_finish("predict", r, &e);
 }

@@ -106,7 +106,8 @@ static int pick_sides(const RowTable *all, const Split *split, unsigned sides, R
         for (size_t i = 0; i < all->n; i++) {
                 Row *row;
 
-                if (!(sides & (1U << split_side(split, all->rows[i].program))))
+                if (all->rows[i].dormant ||
+                    !(sides & (1U << split_side(split, all->rows[i].program))))
                         continue;
                 row = row_table_add(ret);
                 if (!row)

@@ -5,19 +5,22 @@
 
 #include "daemon/pipeline.h"
 
-/* Rows that wait for the horizon to pass: more ticks than this in five seconds are not recorded. */
-#define PENDING_MAX 64
+/* Rows that wait to be labelled: more ticks than this in a spell are not recorded. */
+#define PENDING_MAX 128
 
 typedef struct Pending {
         Row row;
-        ProcSample then;
+        LoadClass intent;
         usec_t at;
+        usec_t quiet_since; /* as it was at that time */
 } Pending;
 
 typedef struct Member {
         const LabelRun *run;
         ProcSample last;
-        uint64_t seen; /* number of the last sample that had it */
+        usec_t last_at;
+        usec_t quiet_since; /* when it was last seen at work, or first seen at all */
+        uint64_t seen;      /* number of the last sample that had it */
         size_t n_pending;
         Pending pending[PENDING_MAX];
 } Member;
@@ -115,31 +118,47 @@ static double rate(uint64_t now, uint64_t then, double seconds) {
         return now > then ? (double)(now - then) / seconds : 0;
 }
 
-static bool was_idle(const ProcSample *then, const ProcSample *now, double seconds) {
-        return rate(now->exec_ns, then->exec_ns, seconds) < EXTRACT_IDLE_CPU * 1e9 &&
-               rate(now->nvcsw, then->nvcsw, seconds) < EXTRACT_IDLE_SWITCHES &&
+static bool was_quiet(const ProcSample *then, const ProcSample *now, double seconds) {
+        return rate(now->exec_ns, then->exec_ns, seconds) < EXTRACT_QUIET_CPU * 1e9 &&
+               rate(now->nvcsw, then->nvcsw, seconds) <
+                       MAX(EXTRACT_QUIET_SWITCHES, 1.5 / seconds) &&
                now->read_bytes == then->read_bytes && now->write_bytes == then->write_bytes;
 }
 
-/* Labels and stores the rows whose horizon has passed. */
-static int settle(Extract *x, Member *m, const ProcSample *now, usec_t at) {
-        size_t done = 0;
+/* Whether a row can be labelled by now; *ret_idle: it was quiet for long enough. */
+static bool is_clear(const Member *m, const Pending *p, usec_t at, bool *ret_idle) {
+        bool worked = m->quiet_since > p->at;
 
-        for (; done < m->n_pending; done++) {
-                Pending *p = &m->pending[done];
+        *ret_idle = !worked && at - p->quiet_since >= EXTRACT_SPELL;
+        return at >= p->at + EXTRACT_HORIZON && (worked || *ret_idle);
+}
+
+/* Labels and stores the rows of which enough has been seen. */
+static int settle(Extract *x, Member *m, usec_t at) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < m->n_pending; i++) {
+                Pending *p = &m->pending[i];
+                bool idle;
                 Row *row;
 
-                if (at < p->at + EXTRACT_HORIZON)
-                        break;
+                if (!is_clear(m, p, at, &idle)) {
+                        if (kept != i)
+                                m->pending[kept] = *p;
+                        kept++;
+                        continue;
+                }
+                if (label_run_class(m->run, p->intent, p->at, p->at + EXTRACT_HORIZON,
+                                    &p->row.label) < 0)
+                        continue;
+                if (idle)
+                        p->row.label = CLASS_IDLE;
                 row = row_table_add(x->table);
                 if (!row)
                         return -ENOMEM;
                 *row = p->row;
-                if (was_idle(&p->then, now, (double)(at - p->at) / 1e6))
-                        row->label = CLASS_IDLE;
         }
-        m->n_pending -= done;
-        memmove(m->pending, m->pending + done, m->n_pending * sizeof(m->pending[0]));
+        m->n_pending = kept;
         return 0;
 }
 
@@ -149,24 +168,28 @@ static int advance(Extract *x, Member *m, const ProcSample *now, usec_t at) {
         Pending *p;
         int r;
 
-        r = settle(x, m, now, at);
+        if (!was_quiet(&m->last, now, (double)MAX(at - m->last_at, (usec_t)1) / 1e6))
+                m->quiet_since = at;
+        m->last = *now;
+        m->last_at = at;
+        r = settle(x, m, at);
         if (r < 0)
                 return r;
-        m->last = *now;
         r = pipeline_find_proc(x->pipeline, now->pid, &view);
         if (r < 0)
                 return r;
-        /* The daemon asks no model about a process that has slept for long. */
-        if (view.dormant || !label || m->n_pending == PENDING_MAX)
+        if (!label || m->n_pending == PENDING_MAX)
                 return 0;
         p = &m->pending[m->n_pending++];
-        p->then = *now;
+        p->intent = label->intent;
+        p->quiet_since = m->quiet_since;
         p->at = at;
-        p->row = (Row){.pid = now->pid, .at = (double)(at - x->first_at) / 1e6};
-        p->row.label = label->intent;
+        p->row = (Row){
+                .pid = now->pid, .at = (double)(at - x->first_at) / 1e6, .dormant = view.dormant};
         snprintf(p->row.program, sizeof(p->row.program), "%s", label->program);
         snprintf(p->row.run, sizeof(p->row.run), "%s", m->run->name);
-        memcpy(p->row.x, view.row, sizeof(p->row.x));
+        if (!view.dormant) /* the daemon asks no model about it */
+                memcpy(p->row.x, view.row, sizeof(p->row.x));
         return 0;
 }
 
@@ -188,6 +211,7 @@ static int take_process(Extract *x, const ProcSample *now, usec_t at) {
         /* It has no interval yet, and so no row. */
         m->run = run;
         m->last = *now;
+        m->last_at = m->quiet_since = at;
         m->seen = x->n_samples;
         return 0;
 }

@@ -3,9 +3,14 @@
 
 /*
  * Samples and labels to rows. A process belongs to a run where it descends from the run's root or
- * lives in its session. Its rows are labelled by what it does in the NEXT five seconds: the class
- * its program was started for, or idle where it does nothing in them; a row whose next five seconds
- * were not seen is dropped. Pure: samples go in one by one, in order.
+ * lives in its session. Pure: samples go in one by one, in order.
+ *
+ * A row's label is of the NEXT five seconds: the class of the phase that covers most of them, or
+ * idle where the process is quiet in all of them and they are part of a quiet spell of at least ten
+ * seconds (EXTRACT_SPELL), which may have begun before and may go on after. A shorter pause belongs
+ * to the work around it: nobody gains by taking a reader between two key strokes for idle. A row
+ * whose next five seconds were not all seen, or whose spell ends with the run or the process before
+ * it is clear how long it was, is dropped.
  */
 
 #include "collectors/sample.h"
@@ -14,9 +19,12 @@
 
 #define EXTRACT_HORIZON (5 * USEC_PER_SEC)
 
-/* Below all of these a process is idle. */
-#define EXTRACT_IDLE_CPU 0.001    /* s/s */
-#define EXTRACT_IDLE_SWITCHES 1.0 /* voluntary, 1/s */
+/* As long as a process sleeps until the daemon calls it dormant. */
+#define EXTRACT_SPELL (10 * USEC_PER_SEC)
+
+/* Below all of these, and without storage I/O, a process is quiet. */
+#define EXTRACT_QUIET_CPU 0.001    /* s/s */
+#define EXTRACT_QUIET_SWITCHES 1.0 /* voluntary, 1/s; one in an interval is always quiet */
 
 typedef struct Extract Extract;
 

@@ -6,10 +6,13 @@
  * it began and ended, and which class its programs were started for.
  *
  * {"runs": [{"run": "nginx.2", "root": 4711, "start": 812.25, "end": 840.5,
- *   "comms": {"nginx": {"program": "nginx", "class": "server"}, "wrk": null}}]}
+ *   "comms": {"nginx": {"program": "nginx", "class": "server"}, "wrk": null},
+ *   "phases": [{"start": 813.5, "class": "intent"}, {"start": 830, "class": "idle"}]}]}
  *
  * start and end are seconds since boot. comms: glob patterns over the process name, the first that
- * matches counts; null: neither taught nor judged.
+ * matches counts; null: neither taught nor judged. phases: what the run was made to do from then on
+ * until the next phase or the run's end; a class, "intent" (of each process the class in comms) or
+ * null (neither taught nor judged, as is the time before the first). Without phases: intent.
  */
 
 #include <sys/types.h>
@@ -24,12 +27,22 @@ typedef struct LabelComm {
         LoadClass intent;
 } LabelComm;
 
+typedef enum PhaseKind { PHASE_CLASS, PHASE_INTENT, PHASE_NONE } PhaseKind;
+
+typedef struct LabelPhase {
+        usec_t start;
+        PhaseKind kind;
+        LoadClass load_class; /* PHASE_CLASS */
+} LabelPhase;
+
 typedef struct LabelRun {
         char name[PROGRAM_NAME_MAX];
         pid_t root; /* also its session id */
         usec_t start, end;
         LabelComm *comms;
         size_t n_comms;
+        LabelPhase *phases; /* by start; none: intent throughout */
+        size_t n_phases;
 } LabelRun;
 
 typedef struct Labels {
@@ -46,3 +59,7 @@ int labels_read(const char *path, Labels *ret, Error *e);
 
 /* The entry for a process name; NULL: none, or it is to be ignored. */
 const LabelComm *label_run_find(const LabelRun *run, const char *comm);
+
+/* The class that covers most of (from, to], the earlier one of two that cover the same; intent is
+ * the process's own. -ENODATA: it is not labelled, or not all of the time is within the run. */
+int label_run_class(const LabelRun *run, LoadClass intent, usec_t from, usec_t to, LoadClass *ret);

@@ -8,7 +8,7 @@
 
 #include "util/io.h"
 
-static const char *const fixed_columns[] = {"program", "run", "pid", "t", "label"};
+static const char *const fixed_columns[] = {"program", "run", "pid", "t", "label", "dormant"};
 
 #define N_FIXED ELEMENTSOF(fixed_columns)
 #define N_COLUMNS (N_FIXED + FEATURE_COUNT)
@@ -116,12 +116,16 @@ static int parse_row(char *line, size_t number, const char *name, Row *row, Erro
                 return error_set(e, -EINVAL, "%s:%zu: unknown class '%.40s'", name, number,
                                  fields[4]);
         row->label = (LoadClass)r;
+        if (!streq(fields[5], "0") && !streq(fields[5], "1"))
+                return error_set(e, -EINVAL, "%s:%zu: dormant '%.40s' is neither 0 nor 1", name,
+                                 number, fields[5]);
+        row->dormant = fields[5][0] == '1';
         for (size_t i = 3; i < N_COLUMNS; i++) {
                 double d;
 
-                if (i == 4)
+                if (i == 4 || i == 5)
                         continue;
-                if (parse_number(fields[i], &d) < 0 || (i > 4 && !isfinite((float)d)))
+                if (parse_number(fields[i], &d) < 0 || (i >= N_FIXED && !isfinite((float)d)))
                         return error_set(e, -EINVAL, "%s:%zu: %s '%.40s' is not a finite number",
                                          name, number, column_name(i), fields[i]);
                 if (i == 3)
@@ -188,8 +192,8 @@ int row_table_write(const RowTable *t, FILE *f) {
         for (size_t i = 0; i < t->n; i++) {
                 const Row *row = &t->rows[i];
 
-                fprintf(f, "%s,%s,%d,%.3f,%s", row->program, row->run, (int)row->pid, row->at,
-                        class_to_string(row->label));
+                fprintf(f, "%s,%s,%d,%.3f,%s,%d", row->program, row->run, (int)row->pid, row->at,
+                        class_to_string(row->label), row->dormant);
                 for (size_t k = 0; k < FEATURE_COUNT; k++)
                         fprintf(f, ",%.9g", (double)row->x[k]);
                 fputc('\n', f);

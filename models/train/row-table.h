@@ -4,7 +4,8 @@
 /*
  * The data set: one labelled feature row per process and tick, and its CSV form.
  *
- * Columns: program, run, pid, t (seconds since the recording began), label (class name), then every
+ * Columns: program, run, pid, t (seconds since the recording began), label (class name), dormant
+ * (1: it had slept for so long that the daemon says idle without asking a model), then every
  * feature by name in the table's order, after its transform and before standardisation. Numbers are
  * written so that reading them gives the same bits.
  */
@@ -25,6 +26,7 @@ typedef struct Row {
         pid_t pid;
         double at; /* seconds */
         LoadClass label;
+        bool dormant; /* x is 0 then; no network learns from such a row */
         float x[FEATURE_COUNT];
 } Row;
 

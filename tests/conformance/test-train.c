@@ -59,7 +59,7 @@ static void test_rows_round_trip(void **state) {
         Error e = ERROR_INIT;
 
         put_row(&a, "one", CLASS_IO, 1.0f / 3)->at = 12.345;
-        put_row(&a, "two", CLASS_IDLE, -1e-30f);
+        put_row(&a, "two", CLASS_IDLE, -1e-30f)->dormant = true;
         text = to_csv(&a);
         assert_int_equal(from_csv(text, strlen(text), &b, &e), 0);
         assert_int_equal(b.n, 2);
@@ -83,15 +83,16 @@ static void test_rows_bad(void **state) {
         } table[] = {
                 {"program,", "programme,", "rows.csv:1: column 1 is 'programme'"},
                 {",cpu,", ",cpu_time,", "another feature table"},
-                {",label,", ",", "rows.csv:1: column 5 is 'cpu', expected 'label'"},
+                {",label,", ",", "rows.csv:1: column 5 is 'dormant', expected 'label'"},
                 {",has_tty\n", "\n", "rows.csv:1: "},
                 {",io,", ",disk,", "rows.csv:2: unknown class 'disk'"},
                 {",io,", ",io,nan,", "rows.csv:2: "},
-                {",io,1", ",io,nan", "rows.csv:2: cpu 'nan' is not a finite number"},
-                {",io,1", ",io,inf", "is not a finite number"},
-                {",io,1", ",io,1e39", "is not a finite number"},
-                {",io,1", ",io,", "is not a finite number"},
-                {",io,1", ",io,1x", "is not a finite number"},
+                {",io,0,", ",io,2,", "rows.csv:2: dormant '2' is neither 0 nor 1"},
+                {",io,0,1", ",io,0,nan", "rows.csv:2: cpu 'nan' is not a finite number"},
+                {",io,0,1", ",io,0,inf", "is not a finite number"},
+                {",io,0,1", ",io,0,1e39", "is not a finite number"},
+                {",io,0,1", ",io,0,", "is not a finite number"},
+                {",io,0,1", ",io,0,1x", "is not a finite number"},
                 {",7,", ",-7,", "rows.csv:2: pid '-7' is not a process id"},
                 {"\none,", "\no ne,", "rows.csv:2: program 'o ne'"},
                 {"\none,", "\n,", "rows.csv:2: program ''"},
@@ -339,6 +340,81 @@ static void test_labels(void **state) {
         assert_null(label_run_find(&l.runs[0], "bash"));
 }
 
+static LoadClass phase_class(const LabelRun *run, double from, double to) {
+        LoadClass c = _CLASS_COUNT;
+
+        if (label_run_class(run, CLASS_BATCH, (usec_t)(from * 1e6), (usec_t)(to * 1e6), &c) < 0)
+                return _CLASS_COUNT;
+        return c;
+}
+
+#define PHASES(list)                                                                           \
+        "{\"runs\": [{\"run\": \"r.1\", \"root\": 10, \"start\": 1, \"end\": 100, \"comms\": " \
+        "{\"busy\": {\"program\": \"busy\", \"class\": \"batch\"}}, \"phases\": " list "}]}"
+
+static void test_phases(void **state) {
+        _cleanup_(removep)
+        char *path = write_temporary(PHASES(
+                "[{\"start\": 10, \"class\": \"server\"}, {\"start\": 20, \"class\": \"idle\"}, "
+                "{\"start\": 30, \"class\": null}, {\"start\": 40, \"class\": \"intent\"}, "
+                "{\"start\": 41, \"class\": \"server\"}, {\"start\": 43.5, \"class\": "
+                "\"intent\"}]"));
+        _cleanup_(labels_done)
+        Labels l = LABELS_INIT;
+        const LabelRun *run;
+        Error e = ERROR_INIT;
+
+        assert_int_equal(labels_read(path, &l, &e), 0);
+        run = &l.runs[0];
+        assert_int_equal(run->n_phases, 6);
+        assert_int_equal(phase_class(run, 10, 15), CLASS_SERVER);
+        assert_int_equal(phase_class(run, 17, 22), CLASS_SERVER);
+        assert_int_equal(phase_class(run, 18, 23), CLASS_IDLE);
+        /* Of two that cover the same, the first. */
+        assert_int_equal(phase_class(run, 17.5, 22.5), CLASS_SERVER);
+        /* Before the first phase, and within null, there is no label; some of it does no harm. */
+        assert_int_equal(phase_class(run, 5, 10), _CLASS_COUNT);
+        assert_int_equal(phase_class(run, 7, 12), _CLASS_COUNT);
+        assert_int_equal(phase_class(run, 8, 13), CLASS_SERVER);
+        assert_int_equal(phase_class(run, 27, 32), CLASS_IDLE);
+        assert_int_equal(phase_class(run, 28, 33), _CLASS_COUNT);
+        assert_int_equal(phase_class(run, 32, 37), _CLASS_COUNT);
+        /* Two phases of one class count together. */
+        assert_int_equal(phase_class(run, 40.2, 45.2), CLASS_BATCH);
+        /* Beyond the run's end. */
+        assert_int_equal(phase_class(run, 95, 100), CLASS_BATCH);
+        assert_int_equal(phase_class(run, 95.5, 100.5), _CLASS_COUNT);
+}
+
+static void test_phases_bad(void **state) {
+        static const struct {
+                const char *text, *message;
+        } table[] = {
+                {PHASES("7"), "run 'r.1': 'phases' is not a list"},
+                {PHASES("[]"), "run 'r.1': 'phases' is not a list"},
+                {PHASES("[7]"), "phase 1: not an object"},
+                {PHASES("[{\"class\": \"idle\"}]"), "phase 1: 'start'"},
+                {PHASES("[{\"start\": -1, \"class\": \"idle\"}]"), "seconds since boot"},
+                {PHASES("[{\"start\": 1}]"), "'class' is missing"},
+                {PHASES("[{\"start\": 1, \"class\": \"disk\"}]"), "'disk' is neither"},
+                {PHASES("[{\"start\": 1, \"class\": 3}]"), "phase 1: 'class'"},
+                {PHASES("[{\"start\": 2, \"class\": null}, {\"start\": 1, \"class\": null}]"),
+                 "phase 2: begins before"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(removep)
+                char *path = write_temporary(table[i].text);
+                _cleanup_(labels_done)
+                Labels l = LABELS_INIT;
+                Error e = ERROR_INIT;
+
+                assert_int_equal(labels_read(path, &l, &e), -EINVAL);
+                if (!strstr(e.text, table[i].message))
+                        fail_msg("'%s' does not say '%s'", e.text, table[i].message);
+        }
+}
+
 static void test_labels_bad(void **state) {
         static const struct {
                 const char *text, *message;
@@ -440,8 +516,8 @@ static void test_extract(void **state) {
                 put_proc(&w, 10, 1, "helper", 10 * s);
                 put_proc(&w, 11, 10, "busy", 1000 * s);
                 /* Works for ten seconds, then next to nothing. */
-                put_proc(&w, 12, 11, "lazy", s <= 10 ? 50 * s : 500)->nvcsw = s <= 10 ? s * 99
-                                                                                      : 990 + s / 4;
+                put_proc(&w, 12, 11, "lazy", s <= 10 ? 50 * s : 500)
+                        ->nvcsw = s <= 10 ? s * 99 : 990 + (s - 8) / 4;
                 put_proc(&w, 99, 1, "busy", 1000 * s);
                 tick(&w, s);
         }
@@ -453,6 +529,34 @@ static void test_extract(void **state) {
         assert_true(count_rows(&w, "lazy", CLASS_IDLE) >= 5);
         for (size_t i = 0; i < w.table.n; i++)
                 assert_int_not_equal(w.table.rows[i].pid, 99);
+}
+
+/* A pause of eight seconds belongs to the work around it; one that lasts is idle from its start. */
+static void test_extract_pause(void **state) {
+        _cleanup_(world_done)
+        World w;
+        size_t dormant = 0;
+
+        world_init(&w);
+        for (unsigned s = 1; s <= 60; s++) {
+                unsigned worked = MIN(s, 10U) + (s > 18 ? MIN(s, 30U) - 18 : 0);
+
+                put_proc(&w, 11, 10, "helper", 0);
+                put_proc(&w, 10, 1, "lazy", 50 * worked);
+                tick(&w, s);
+        }
+        /* 2..29 look at work, the pause among them; 30..55 at nothing. */
+        assert_int_equal(count_rows(&w, "lazy", CLASS_SERVER), 28);
+        assert_int_equal(count_rows(&w, "lazy", CLASS_IDLE), 26);
+        assert_int_equal(w.table.n, 54);
+        for (size_t i = 0; i < w.table.n; i++) {
+                const Row *row = &w.table.rows[i];
+
+                dormant += row->dormant;
+                if (row->dormant)
+                        assert_true(row->label == CLASS_IDLE && row->x[FEATURE_THREADS] == 0);
+        }
+        assert_int_equal(dormant, 16); /* asleep for ten seconds: 40..55 */
 }
 
 static void test_extract_exec(void **state) {
@@ -484,21 +588,15 @@ static void test_extract_end_of_run(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_rows_round_trip),
-                cmocka_unit_test(test_rows_bad),
-                cmocka_unit_test(test_rows_empty),
-                cmocka_unit_test(test_sampler_is_even),
-                cmocka_unit_test(test_standard),
-                cmocka_unit_test(test_sampler_empty),
-                cmocka_unit_test(test_confusion),
-                cmocka_unit_test(test_evaluate),
-                cmocka_unit_test(test_split),
-                cmocka_unit_test(test_split_bad),
-                cmocka_unit_test(test_labels),
-                cmocka_unit_test(test_labels_bad),
-                cmocka_unit_test(test_extract),
-                cmocka_unit_test(test_extract_exec),
-                cmocka_unit_test(test_extract_end_of_run),
+                cmocka_unit_test(test_rows_round_trip), cmocka_unit_test(test_rows_bad),
+                cmocka_unit_test(test_rows_empty),      cmocka_unit_test(test_sampler_is_even),
+                cmocka_unit_test(test_standard),        cmocka_unit_test(test_sampler_empty),
+                cmocka_unit_test(test_confusion),       cmocka_unit_test(test_evaluate),
+                cmocka_unit_test(test_split),           cmocka_unit_test(test_split_bad),
+                cmocka_unit_test(test_labels),          cmocka_unit_test(test_labels_bad),
+                cmocka_unit_test(test_phases),          cmocka_unit_test(test_phases_bad),
+                cmocka_unit_test(test_extract),         cmocka_unit_test(test_extract_pause),
+                cmocka_unit_test(test_extract_exec),    cmocka_unit_test(test_extract_end_of_run),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
