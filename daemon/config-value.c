@@ -55,6 +55,8 @@ static const struct {
         {"min", USEC_PER_MINUTE},
         {"us", 1},
         {"ms", USEC_PER_MSEC},
+        {"h", 60 * USEC_PER_MINUTE},
+        {"d", 24 * 60 * USEC_PER_MINUTE},
         {"s", USEC_PER_SEC},
 };
 

@@ -4,12 +4,15 @@
 
 #include "daemon/judge-unit.h"
 #include "daemon/judge.h"
+#include "daemon/pipeline-prior.h"
 #include "daemon/pipeline.h"
 #include "daemon/tuner.h"
 
 /* Asleep for as long as this: its past says nothing of what it does when it wakes. */
 #define DORMANT_AFTER (10 * USEC_PER_SEC)
 #define USEC_PER_START_TICK (USEC_PER_SEC / START_TICKS_PER_SEC)
+/* Before that a process has done no more than begin. */
+#define BIRTH_LONG_ENOUGH (100 * USEC_PER_MSEC)
 
 /* A demotion announced before the process was sampled. */
 typedef struct Pending {
@@ -20,6 +23,7 @@ typedef struct Pending {
 struct Pipeline {
         Judge judge;
         Tuner tuner;
+        PriorTable priors;
         Model *model; /* borrowed */
 
         usec_t dt; /* of the last interval; 0: none */
@@ -54,6 +58,7 @@ int pipeline_new(const Policy *policy, Model *model, pid_t self, Pipeline **ret)
         p->judge.policy = POLICY_INIT;
         if (policy_copy(policy, &p->judge.policy) < 0 || tuner_set_policy(&p->tuner, policy) < 0)
                 return -ENOMEM;
+        prior_table_set_limits(&p->priors, &policy->priors);
         *ret = TAKE_PTR(p);
         return 0;
 }
@@ -63,6 +68,7 @@ Pipeline *pipeline_free(Pipeline *p) {
                 return NULL;
         judge_done(&p->judge);
         tuner_done(&p->tuner);
+        prior_table_done(&p->priors);
         free(p->rows);
         free(p->predictions);
         free(p->wanted);
@@ -82,6 +88,7 @@ int pipeline_set_policy(Pipeline *p, const Policy *policy) {
         }
         policy_done(&p->judge.policy);
         p->judge.policy = copy;
+        prior_table_set_limits(&p->priors, &policy->priors);
         unit_table_unblock(&p->judge.units);
         for (size_t i = 0; i < p->judge.table.n; i++) {
                 Proc *proc = p->judge.table.procs[i];
@@ -168,6 +175,24 @@ static void observe_sleep(Proc *proc, const ProcSample *now, usec_t at, usec_t d
         memset(&proc->history, 0, sizeof(proc->history));
 }
 
+/* What it has done since it began is its first row; its history begins with a whole interval. */
+static int observe_birth(Pipeline *p, Proc *proc, usec_t at) {
+        const ProcSample unborn = {.valid = proc->sample.valid};
+        FeatureHistory history = {};
+        usec_t start = proc->sample.start * USEC_PER_START_TICK;
+        int r;
+
+        if (start + BIRTH_LONG_ENOUGH > at || proc->sample.kthread || proc->sample.zombie)
+                return 0;
+        r = reserve_row(p);
+        if (r < 0)
+                return r;
+        proc->row = (ssize_t)p->n_rows++;
+        feature_compute(&proc->sample, &unborn, &history, at - start,
+                        p->rows + (size_t)proc->row * FEATURE_COUNT);
+        return 0;
+}
+
 /* One process from the last sample to this one. -ENOMEM costs it its row, nothing else. */
 static int observe_proc(Pipeline *p, Proc *proc, const ProcSample *now, usec_t at) {
         const ProcSample *prev = &proc->sample;
@@ -181,7 +206,7 @@ static int observe_proc(Pipeline *p, Proc *proc, const ProcSample *now, usec_t a
                 load_compute(now, NULL, within ? p->dt : 0, &proc->load);
                 proc->class_since = proc->verdict_since = at;
                 proc->sample = *now;
-                return 0;
+                return within ? observe_birth(p, proc, at) : 0;
         }
 
         load_compute(now, prev, p->dt, &proc->load);
@@ -193,6 +218,11 @@ static int observe_proc(Pipeline *p, Proc *proc, const ProcSample *now, usec_t a
         if (memcmp(now->comm, prev->comm, sizeof(now->comm)) != 0 || now->uid != prev->uid ||
             now->valid != prev->valid)
                 proc->rule_stale = true;
+        /* Another name is another program: where no event tells of it, this does. */
+        if (memcmp(now->comm, prev->comm, sizeof(now->comm)) != 0) {
+                free(TAKE_PTR(proc->ident));
+                proc_forget_prior(proc);
+        }
         if (!proc->dormant && !now->kthread && !now->zombie && p->dt > 0) {
                 r = reserve_row(p);
                 if (r == 0) {
@@ -266,6 +296,7 @@ void pipeline_note_exec(Pipeline *p, pid_t pid) {
         if (!proc)
                 return;
         free(TAKE_PTR(proc->ident));
+        proc_forget_prior(proc);
         memset(&proc->history, 0, sizeof(proc->history));
         proc->rule = NULL;
         proc->rule_stale = true;
@@ -279,27 +310,50 @@ void pipeline_note_exec(Pipeline *p, pid_t pid) {
         proc->class_since = p->judge.at;
 }
 
+/* Since when it has been of the class that it has now, as far as this tick tells. */
+static usec_t class_beginning(const Pipeline *p, const Proc *proc, LoadClass c) {
+        usec_t at = p->judge.at, begin = at - MIN(at, p->dt);
+
+        if (!proc->classed && proc_is_known_as(proc, c))
+                return 0;
+        return proc->born ? MAX(begin, proc->sample.start * USEC_PER_START_TICK) : begin;
+}
+
+/* The length of the interval that its row tells of. */
+static usec_t row_length(const Pipeline *p, const Proc *proc) {
+        usec_t start = proc->sample.start * USEC_PER_START_TICK;
+
+        return proc->born ? p->judge.at - MIN(start, p->judge.at) : p->dt;
+}
+
 static void classify(Pipeline *p, Proc *proc) {
+        const Prediction *own = proc->row >= 0 ? p->predictions + proc->row : NULL;
         usec_t at = p->judge.at;
+        bool heard;
         LoadClass c;
 
         judge_match_rule(&p->judge, proc);
         if (proc->dormant) {
                 proc->prediction = (Prediction){.probability = {[CLASS_IDLE] = 1}};
+                proc->prior_weight = 0;
                 judge_set_class(&p->judge, proc, CLASS_IDLE, 1, at);
                 proc->classed = true;
                 return;
         }
-        if (proc->row >= 0)
-                proc->prediction = p->predictions[proc->row];
+        proc_find_prior(proc, &p->priors, at);
+        if (own)
+                proc_teach(proc, &p->priors, own, row_length(p, proc), at);
+        /* What is known of its program is for the time before it has shown anything. */
+        heard = (own || !proc->classed) && !proc->sample.kthread && !proc->sample.zombie &&
+                proc_predict(proc, own);
         if (proc->rule && proc->rule->load_class >= 0) {
                 judge_set_class(&p->judge, proc, (LoadClass)proc->rule->load_class, 1, 0);
                 proc->class_since = 0;
                 proc->classed = true;
-        } else if (proc->row >= 0) {
+        } else if (heard) {
                 c = prediction_class(&proc->prediction);
                 judge_set_class(&p->judge, proc, c, proc->prediction.probability[c],
-                                at - MIN(at, p->dt));
+                                class_beginning(p, proc, c));
                 proc->classed = true;
         }
 }
@@ -442,6 +496,18 @@ bool pipeline_is_treated(const Pipeline *p, pid_t pid) {
         return false;
 }
 
+int pipeline_set_priors(Pipeline *p, const PriorEntry *entries, size_t n) {
+        return prior_table_load(&p->priors, entries, n);
+}
+
+size_t pipeline_forget_priors(Pipeline *p, const char *exe) {
+        return prior_table_forget(&p->priors, exe);
+}
+
+const PriorTable *pipeline_get_priors(const Pipeline *p) {
+        return &p->priors;
+}
+
 void pipeline_get_status(const Pipeline *p, PipelineStatus *ret) {
         const Judge *j = &p->judge;
         const Contention *c = &j->contention;
@@ -480,6 +546,9 @@ static void fill_view(const Pipeline *p, const Proc *proc, ProcView *ret) {
                 .prediction = proc->prediction,
                 .load_class = proc->load_class,
                 .confidence = proc->confidence,
+                .prior_weight = proc->prior_weight,
+                .prior_processes = proc->prior.processes,
+                .prior_other_build = proc->prior.other_build,
                 .verdict = proc->verdict,
                 .verdict_since = proc->verdict_since,
                 .treated = proc->treated,

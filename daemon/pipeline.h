@@ -70,6 +70,9 @@ typedef struct ProcView {
         Prediction prediction;
         LoadClass load_class;
         float confidence;
+        float prior_weight;       /* part of what is known of its program in prediction, 0..1 */
+        uint32_t prior_processes; /* from so many earlier ones */
+        bool prior_other_build;   /* of another build of it */
         Verdict verdict;
         usec_t verdict_since; /* as Sample.at */
         bool treated;         /* by us, now (applied or adopted) */
@@ -146,6 +149,14 @@ void pipeline_note_treated(Pipeline *p, pid_t pid, uint64_t start);
  * below such a process is to be noted in the ledger and by pipeline_note_treated(), so that a
  * grandchild is ours too, although its parent came and went between two samples. */
 bool pipeline_is_treated(const Pipeline *p, pid_t pid);
+
+/* What was learned of programs replaces what is known. 0, -EINVAL or -ENOMEM: nothing is changed.
+ */
+int pipeline_set_priors(Pipeline *p, const PriorEntry *entries, size_t n);
+/* exe NULL: of all. Returns of how many. */
+size_t pipeline_forget_priors(Pipeline *p, const char *exe);
+/* Until the next call that is not const. */
+const PriorTable *pipeline_get_priors(const Pipeline *p);
 
 void pipeline_get_status(const Pipeline *p, PipelineStatus *ret);
 size_t pipeline_count(const Pipeline *p);

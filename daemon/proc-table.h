@@ -9,6 +9,7 @@
 
 #include "models/model.h"
 #include "policy/contention.h"
+#include "policy/prior.h"
 #include "policy/verdict.h"
 
 typedef struct Proc {
@@ -24,6 +25,11 @@ typedef struct Proc {
         LoadClass load_class;
         float confidence;
         usec_t class_since;
+
+        Prior prior;        /* what was known of its program */
+        bool prior_known;   /* it was looked up */
+        float prior_weight; /* its part in prediction */
+        usec_t lesson;      /* of its life, learned from */
 
         bool kept;    /* it is in the sample that is being merged */
         bool classed; /* its class was predicted or forced since it began or executed */

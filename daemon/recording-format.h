@@ -31,6 +31,8 @@ typedef enum FrameType {
                              unit's cgroup with NUL */
         FRAME_DECISIONS,  /* RecordedCount, RecordedDecision[n]; one a tick, also where n is 0 */
         FRAME_FEEDBACK,   /* RecordedCount: outcome, RecordedDecision */
+        FRAME_PRIORS,     /* PriorEntry[n]: all that is known of programs */
+        FRAME_FORGET,     /* RecordedPid; then the executable with NUL, "": all */
         _FRAME_TYPE_COUNT,
 } FrameType;
 

@@ -86,6 +86,14 @@ static bool frame_limits(uint32_t type, uint64_t *ret_min, uint64_t *ret_max) {
                 *ret_min = sizeof(RecordedPid) + 1;
                 *ret_max = sizeof(RecordedPid) + sizeof(((Decision *)0)->unit);
                 return true;
+        case FRAME_PRIORS:
+                *ret_min = 0;
+                *ret_max = PRIORS_MAX * sizeof(PriorEntry);
+                return true;
+        case FRAME_FORGET:
+                *ret_min = sizeof(RecordedPid) + 1;
+                *ret_max = sizeof(RecordedPid) + sizeof(((PriorEntry *)0)->exe);
+                return true;
         case FRAME_POLICY:
                 *ret_min = 0;
                 *ret_max = RECORDING_POLICY_MAX;

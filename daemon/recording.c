@@ -253,6 +253,20 @@ int recording_write_treated(Recording *r, pid_t pid, uint64_t start) {
         return recording_write_pid(r, FRAME_TREATED, pid, 0, start);
 }
 
+int recording_write_priors(Recording *r, const PriorEntry *entries, size_t n) {
+        if (n > PRIORS_MAX)
+                return recording_fail(r, -EFBIG);
+        return recording_frame(r, FRAME_PRIORS, &(Part){entries, n * sizeof(*entries)}, 1);
+}
+
+int recording_write_forget(Recording *r, const char *exe) {
+        RecordedPid head = {0};
+        const char *text = exe ?: "";
+
+        return recording_frame(r, FRAME_FORGET,
+                               (Part[]){{&head, sizeof(head)}, {text, strlen(text) + 1}}, 2);
+}
+
 /* Goes out in pieces of a few hundred bytes, so that any number of decisions needs no memory. */
 int recording_write_decisions(Recording *r, const Decision *d, size_t n) {
         RecordedCount count = {.n = n};

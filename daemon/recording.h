@@ -44,6 +44,9 @@ int recording_write_trial(Recording *r, pid_t root, Mode mode);
 int recording_write_rollback(Recording *r, pid_t pid);
 int recording_write_unit(Recording *r, const char *unit, bool foreign);
 int recording_write_treated(Recording *r, pid_t pid, uint64_t start);
+int recording_write_priors(Recording *r, const PriorEntry *entries, size_t n);
+/* exe NULL: all. */
+int recording_write_forget(Recording *r, const char *exe);
 int recording_write_decisions(Recording *r, const Decision *d, size_t n);
 int recording_write_feedback(Recording *r, const Decision *d, Outcome outcome);
 

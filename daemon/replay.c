@@ -241,6 +241,28 @@ static int replay_unit(Replay *r, Error *e) {
         return 0;
 }
 
+static int replay_priors(Replay *r, Error *e) {
+        size_t n = r->reader.head.size / sizeof(PriorEntry);
+        int k;
+
+        if (r->reader.head.size % sizeof(PriorEntry) != 0)
+                return reader_damaged(&r->reader, e, "what is known of programs is cut");
+        k = pipeline_set_priors(r->pipeline, (const PriorEntry *)r->reader.payload, n);
+        if (k == -EINVAL)
+                return reader_damaged(&r->reader, e, "what is known of a program is impossible");
+        return k < 0 ? error_set(e, k, "%s: %s", r->reader.path, strerror(-k)) : 0;
+}
+
+static int replay_forget(Replay *r, Error *e) {
+        const char *exe = r->reader.payload + sizeof(RecordedPid);
+        size_t size = r->reader.head.size - sizeof(RecordedPid);
+
+        if (strnlen(exe, size) != size - 1)
+                return reader_damaged(&r->reader, e, "an executable's path is not one text");
+        (void)pipeline_forget_priors(r->pipeline, exe[0] ? exe : NULL);
+        return 0;
+}
+
 static int replay_policy(Replay *r, Error *e) {
         _cleanup_(policy_done)
         Policy policy = POLICY_INIT;
@@ -332,6 +354,10 @@ static int replay_frame(Replay *r, Error *e) {
                 return 0;
         case FRAME_POLICY:
                 return replay_policy(r, e);
+        case FRAME_PRIORS:
+                return replay_priors(r, e);
+        case FRAME_FORGET:
+                return replay_forget(r, e);
         case FRAME_TRIAL:
                 if (head->number >= _MODE_COUNT)
                         return reader_damaged(&r->reader, e, "a trial's mode is impossible");

@@ -89,6 +89,7 @@ int policy_init_default(Policy *p) {
                         },
                 .thresholds = default_thresholds,
                 .impact = default_impact,
+                .priors = {.enabled = true, .max = 1024, .half_life = 14 * 86400 * USEC_PER_SEC},
                 .model = "rules",
         };
         return 0;

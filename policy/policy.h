@@ -12,6 +12,7 @@
 #include "collectors/ident.h"
 #include "collectors/sample.h"
 #include "policy/class.h"
+#include "policy/prior.h"
 #include "policy/tunable.h"
 #include "util/time.h"
 
@@ -152,6 +153,7 @@ typedef struct Policy {
         size_t n_tunables;
         Thresholds thresholds;
         ImpactSettings impact;
+        PriorLimits priors;
         char model[256]; /* "rules", or a manifest's path */
 } Policy;
 

@@ -11,6 +11,9 @@ _aikmctl_keys() {
     for key in undo effect intervals wakeups before probe remember remember_max floor_share floor_io floor_after; do
         printf 'impact.%s=\n' "$key"
     done
+    for key in enabled half_life max; do
+        printf 'priors.%s=\n' "$key"
+    done
     for class in idle interactive server batch io memory; do
         for key in nice sched slice ioprio cpus autogroup_nice cpu_weight io_weight; do
             printf 'classes.%s.%s=\n' "$class" "$key"

@@ -99,6 +99,9 @@ static void assert_policy(const Policy *a, const Policy *b) {
                 assert_int_equal(a->tunables[i].when, b->tunables[i].when);
         }
         assert_int_equal(t->interval, u->interval);
+        assert_int_equal(a->priors.enabled, b->priors.enabled);
+        assert_int_equal(a->priors.half_life, b->priors.half_life);
+        assert_int_equal(a->priors.max, b->priors.max);
         assert_float(&t->confidence, &u->confidence);
         assert_float(&t->delay_share, &u->delay_share);
         assert_int_equal(t->delay_per_slice, u->delay_per_slice);
@@ -145,6 +148,7 @@ static const char full[] =
         "   \"before\": \"3s\", \"probe\": \"0s\", \"remember\": \"1min\", \"remember_max\": "
         "\"2min\",\n"
         "   \"floor_share\": 0.01, \"floor_io\": 1000, \"floor_after\": \"9s\"},\n"
+        " \"priors\": {\"enabled\": false, \"half_life\": \"2h\", \"max\": 7},\n"
         " \"classes\": {\"idle\": {\"sched\": \"idle\"}, \"interactive\": {\"sched\": \"other\"},\n"
         "   \"server\": {\"sched\": \"batch\", \"slice\": \"3ms\"}, \"batch\": {\"nice\": 1,\n"
         "   \"ioprio\": \"idle\", \"cpus\": \"0-1,3,62-63\", \"cpu_weight\": \"idle\"},\n"
@@ -178,6 +182,9 @@ static void test_full(void **state) {
         assert_int_equal(p.impact.intervals, 3);
         assert_int_equal(p.impact.remember_max, 120000000);
         assert_int_equal(p.impact.floor_io, 1000);
+        assert_false(p.priors.enabled);
+        assert_int_equal(p.priors.half_life, 7200 * USEC_PER_SEC);
+        assert_int_equal(p.priors.max, 7);
         assert_int_equal(p.treatment[CLASS_IDLE].sched, SCHED_IDLE);
         assert_int_equal(p.treatment[CLASS_SERVER].slice_usec, 3000);
         assert_int_equal(p.treatment[CLASS_BATCH].set,

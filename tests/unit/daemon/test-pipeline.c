@@ -352,7 +352,7 @@ static void test_pid_reuse(void **state) {
         assert_null(world_decision(&w, HOG));
         v = world_view(&w, HOG);
         assert_false(v.treated);
-        assert_int_equal(v.verdict, VERDICT_UNKNOWN);
+        assert_int_equal(v.verdict, VERDICT_DWELL);
         assert_int_equal(w.n_wanted, 1);
 }
 
@@ -382,7 +382,9 @@ static void test_exec_resets_history(void **state) {
         v = world_view(&w, HOG);
         assert_true(v.row[FEATURE_CPU_SLOW] > 0.09f && v.row[FEATURE_CPU_SLOW] < 0.11f);
 
-        /* Its class is not known before it was seen to run. */
+        /* Its class is not known before it was seen to run, nor is its program. */
+        w.policy.priors.enabled = false;
+        world_set_policy(&w);
         pipeline_note_exec(w.pipeline, HOG);
         world_tick_for(&w, 0);
         assert_int_equal(world_view(&w, HOG).verdict, VERDICT_UNKNOWN);

@@ -68,6 +68,22 @@ static void tape_forge(const Tape *t, size_t i, uint32_t type, const void *paylo
         tape_store(t, payload, head.size, t->frames[i] + sizeof(head));
 }
 
+/* What the synthetic machine's program is known to be, and another. */
+static void tape_put_priors(Recording *recording, Pipeline *pipeline) {
+        const Prediction p = {.probability = {[CLASS_BATCH] = 1}};
+        PriorTable t = {.limits = {.enabled = true, .max = 9, .half_life = USEC_PER_SEC * 86400}};
+        PriorEntry entries[2];
+
+        prior_learn(&t, &(Ident){.exe = "/usr/bin/x"}, "hog", &p, 0, PRIOR_LESSON, 1);
+        prior_learn(&t, &(Ident){.exe = "/bin/gone"}, "gone", &p, 0, PRIOR_LESSON, 1);
+        assert_int_equal(t.n, 2);
+        entries[0] = *t.entries[0];
+        entries[1] = *t.entries[1];
+        prior_table_done(&t);
+        assert_int_equal(recording_write_priors(recording, entries, 2), 0);
+        assert_int_equal(pipeline_set_priors(pipeline, entries, 2), 0);
+}
+
 static int tape_setup(void **state) {
         _cleanup_(pipeline_freep)
         Pipeline *pipeline = NULL;
@@ -90,6 +106,7 @@ static int tape_setup(void **state) {
                 recording_create_fd(dup(t->fd), &policy, t->model, SYNTHETIC_SELF, &recording, &e),
                 0);
         assert_int_equal(pipeline_new(&policy, t->model, SYNTHETIC_SELF, &pipeline), 0);
+        tape_put_priors(recording, pipeline);
         for (uint64_t second = 1; second <= TICKS; second++) {
                 int n;
 
@@ -105,6 +122,8 @@ static int tape_setup(void **state) {
                         pipeline_set_trial(pipeline, 0, MODE_OBSERVE);
                         pipeline_note_rollback(pipeline, 301);
                         pipeline_note_treated(pipeline, 302, 1302);
+                        assert_int_equal(recording_write_forget(recording, "/bin/gone"), 0);
+                        assert_int_equal(pipeline_forget_priors(pipeline, "/bin/gone"), 1);
                 }
                 n = synthetic_tick(pipeline, recording, &sample);
                 assert_true(n >= 0);
@@ -274,7 +293,8 @@ static void test_forged(void **state) {
         size_t sample = tape_find(t, FRAME_SAMPLE, 0), treated = tape_find(t, FRAME_TREATED, 0),
                trial = tape_find(t, FRAME_TRIAL, 0), ident = tape_find(t, FRAME_IDENT, 0),
                feedback = tape_find(t, FRAME_FEEDBACK, 0),
-               decisions = tape_find(t, FRAME_DECISIONS, 0);
+               decisions = tape_find(t, FRAME_DECISIONS, 0), priors = tape_find(t, FRAME_PRIORS, 0),
+               forget = tape_find(t, FRAME_FORGET, 0);
         const size_t proc = sizeof(RecordedSample);
         const struct {
                 size_t frame, offset;
@@ -298,6 +318,10 @@ static void test_forged(void **state) {
                 {feedback, sizeof(RecordedCount) + offsetof(RecordedDecision, verdict),
                  FRAME_FEEDBACK},
                 {decisions, 0, FRAME_DECISIONS},
+                {priors, offsetof(PriorEntry, name), FRAME_PRIORS},
+                {priors, offsetof(PriorEntry, exe), FRAME_PRIORS},
+                {priors, 0, FRAME_FORGET},
+                {forget, sizeof(RecordedPid), FRAME_PRIORS},
                 {treated, 0, FRAME_HEADER},
                 {treated, 0, FRAME_SAMPLE},
                 {treated, 0, FRAME_DECISIONS},
