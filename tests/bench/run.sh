@@ -11,5 +11,6 @@ for bench in "$build"/tests/bench/bench-*; do
     *) "$bench" ;;
     esac
 done
+"$here/effect/effect.py" --quick --aikmd "$build/daemon/aikmd"
 "$here/daemon.sh" "$build/daemon/aikmd"
 "$here/hackbench.sh" "$build/daemon/aikmd"

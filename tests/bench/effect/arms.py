@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The arms: what is done about the hogs. Each is begun when the scene runs and ended before the scene ends; `autogroup` is what
+kernel.sched_autogroup_enabled is while the scene starts and runs."""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+import scene as scenes
+from scene import HERE, Failed
+
+Arm = namedtuple("Arm", "autogroup begin end sessions what")
+BOTH = ("same", "different")
+V1 = pathlib.Path("/sys/fs/cgroup/cpu")
+V2 = pathlib.Path("/sys/fs/cgroup")
+
+
+def nothing(cell):
+    pass
+
+
+def each_hog(cell, change):
+    """Threads that start meanwhile are met in a later pass; what starts after that inherits."""
+    for _ in range(3):
+        for tid in scenes.threads(cell.scene.hog_pids()):
+            try:
+                change(tid)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.1)
+
+
+def nice_begin(cell):
+    each_hog(cell, lambda tid: os.setpriority(os.PRIO_PROCESS, tid, 19))
+
+
+def idle_begin(cell):
+    each_hog(cell, lambda tid: os.sched_setscheduler(tid, os.SCHED_IDLE, os.sched_param(0)))
+
+
+def session_begin(cell):
+    own = scenes.autogroup(cell.scene.root)
+    if not own:
+        raise Failed("this kernel has no autogroups")
+    for pid in cell.scene.hog_pids():
+        group = scenes.autogroup(pid)
+        if group and group[0] != own[0] and group[1] != 19:
+            pathlib.Path(f"/proc/{pid}/autogroup").write_text("19")
+
+
+def cgroup_begin(cell, settings):
+    """settings: the file and value for v1, and for v2. The group is removed when its processes have ended with the scene."""
+    v1 = (V1 / "cpu.shares").exists()
+    if not v1 and "cpu" not in scenes.read(V2 / "cgroup.subtree_control").split():
+        raise Failed("no cpu controller for control groups")
+    cell.cgroup = (V1 if v1 else V2) / f"aikm-effect-{os.getpid()}"
+    cell.keeper.tell("cgroup", cell.cgroup)
+    cell.cgroup.mkdir()
+    name, value = settings[0 if v1 else 1]
+    if not (cell.cgroup / name).exists():
+        raise Failed(f"this kernel has no {name}")
+    (cell.cgroup / name).write_text(value)
+    put_hogs(cell, cell.cgroup)
+
+
+def cgroup_end(cell):
+    put_hogs(cell, cell.cgroup.parent)
+
+
+def put_hogs(cell, group):
+    """Processes that start meanwhile are met in a later pass; what starts after that inherits."""
+    for _ in range(3):
+        for pid in cell.scene.hog_pids():
+            try:
+                (group / "cgroup.procs").write_text(str(pid))
+            except ProcessLookupError:
+                pass
+        time.sleep(0.1)
+
+
+def helper_begin(cell, command, environment=None):
+    """A process that ends when the bench does."""
+    with open(cell.folder / "helper.log", "wb") as log:
+        cell.helper = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command], env={**os.environ, **(environment or {})},
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+def helper_end(cell):
+    helper = cell.helper
+    if not helper:
+        return
+    if helper.poll() is not None:
+        raise Failed(f"it ended with {helper.returncode}: {scenes.read(cell.folder / 'helper.log').strip().splitlines()[-1:]}")
+    helper.send_signal(signal.SIGTERM)
+    try:
+        helper.wait(20)
+    except subprocess.TimeoutExpired as e:
+        helper.kill()
+        helper.wait()
+        raise Failed("it did not stop") from e
+
+
+def names_begin(cell, rules):
+    helper_begin(cell, [sys.executable, str(HERE / "names.py"), str(HERE / rules), str(cell.scene.root)])
+
+
+def aikmd_begin(cell, extra):
+    """A fresh daemon: no priors, no ledger, a scope of this scene alone."""
+    runtime, state = cell.folder / "aikmd", cell.folder / "aikmd-state"
+    state.mkdir()
+    helper_begin(cell, [cell.aikmd, "--no-bus", "--mode=enforce", "--config-dir=/nonexistent", f"--runtime-dir={runtime}",
+                        "--set", f"scope=tree:{cell.scene.root}", *extra],
+                 {"AIKM_MODEL_DIR": cell.models, "STATE_DIRECTORY": str(state)})
+
+
+def aikmd_end(cell):
+    """It puts everything back as it stops."""
+    helper_end(cell)
+    if cell.helper.returncode != 0:
+        raise Failed(f"aikmd failed: {scenes.read(cell.folder / 'helper.log').strip().splitlines()[-1:]}")
+    left = [what for what in cell.scheduling() if "IDLE" in what or "BATCH" in what or "/19" in what or "session" in what]
+    if left:
+        raise Failed(f"aikmd left {left[0]}")
+
+
+WEIGHT = (("cpu.shares", "20"), ("cpu.weight", "2"))
+IDLE = (("cpu.idle", "1"), ("cpu.idle", "1"))
+
+ARMS = {
+    "nothing": Arm(0, nothing, nothing, BOTH, "nothing is done; autogroup is off"),
+    "autogroup": Arm(1, nothing, nothing, BOTH, "the kernel's autogroup, on, as it is by default; nothing else is done"),
+    "names-blind": Arm(0, lambda cell: names_begin(cell, "rules-blind.json"), helper_end, BOTH,
+                       "static rules by name that know none of these programs; autogroup off, as such daemons' own units set it"),
+    "names": Arm(0, lambda cell: names_begin(cell, "rules-known.json"), helper_end, BOTH,
+                 "static rules by name that know every hog: nice 16, I/O idle, SCHED_IDLE; autogroup off"),
+    "hand": Arm(None, None, None, BOTH, "the best hand-made setting of the pair, see below"),
+    "aikmd-rules": Arm(1, lambda cell: aikmd_begin(cell, ["--model=rules"]), aikmd_end, BOTH,
+                       "aikmd --mode=enforce --model=rules, started afresh; autogroup on"),
+    "aikmd": Arm(1, lambda cell: aikmd_begin(cell, []), aikmd_end, BOTH,
+                 "aikmd --mode=enforce with the shipped network, started afresh; autogroup on"),
+}
+
+# What an expert might do about hogs that he knows; the best one of each pair is chosen in a pass of its own before the measured one.
+SETTINGS = {
+    "nice 19": Arm(0, nice_begin, nothing, BOTH, "nice 19 on each thread of the hogs; autogroup off"),
+    "SCHED_IDLE": Arm(0, idle_begin, nothing, BOTH, "SCHED_IDLE on each thread of the hogs; autogroup off"),
+    "cpu weight": Arm(0, lambda cell: cgroup_begin(cell, WEIGHT), cgroup_end, BOTH,
+                      "the hogs in a control group of 2 % of the default weight; autogroup off"),
+    "cpu.idle": Arm(0, lambda cell: cgroup_begin(cell, IDLE), cgroup_end, BOTH, "the hogs in a control group with cpu.idle; autogroup off"),
+    "autogroup nice 19": Arm(1, session_begin, nothing, ("different",), "autogroup on, and nice 19 for the hogs' session"),
+}
+# Beside them: the victim without any hogs.
+ALONE = Arm(0, nothing, nothing, BOTH, "no hogs at all")
