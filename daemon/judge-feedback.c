@@ -2,6 +2,7 @@
 
 /* What became of the judge's decisions. */
 
+#include "daemon/judge-impact.h"
 #include "daemon/judge-unit.h"
 #include "daemon/judge.h"
 
@@ -18,6 +19,7 @@ static void feedback_apply(Judge *j, Proc *p, const Decision *d, Outcome outcome
                         p->treated_at = p->held_at = j->at;
                 p->treated = true;
                 judge_set_verdict(j, p, VERDICT_TREATED);
+                judge_impact_note_demoted(j, p, d->treatment.set);
                 return;
         }
         p->hands_off |= outcome == OUTCOME_FOREIGN;

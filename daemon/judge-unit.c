@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "daemon/judge-impact.h"
 #include "daemon/judge-unit.h"
 #include "policy/scope.h"
 
@@ -143,9 +144,14 @@ static void leave_alone(Judge *j, UnitState *u) {
         block(u, VERDICT_HANDS_OFF, USEC_INFINITY);
 }
 
+static bool is_of_impact(Verdict v) {
+        return v == VERDICT_NO_HELP || v == VERDICT_PROBE || v == VERDICT_STARVING;
+}
+
 static void judge_unit(Judge *j, UnitState *u) {
         Mode mode = u->in_trial ? j->trial_mode : j->policy.mode;
-        Verdict v;
+        Verdict v = judge_impact_check_unit(j, u);
+        usec_t until;
 
         if (u->in_trial && !j->trial_root)
                 mode = MODE_OBSERVE;
@@ -155,12 +161,11 @@ static void judge_unit(Judge *j, UnitState *u) {
                 v = VERDICT_MIXED_GROUP;
         else if (j->at - MIN(j->at, u->held_at) >= j->policy.thresholds.release_after)
                 v = VERDICT_RELEASED;
-        else
+        if (v == VERDICT_TREATED || !push_unit(j, u, DECISION_RELEASE_UNIT, v))
                 return;
-        if (!push_unit(j, u, DECISION_RELEASE_UNIT, v))
-                return;
+        until = judge_impact_note_unit_release(j, u, v);
         forget(j, u, v);
-        block(u, VERDICT_COOL_DOWN, j->at + j->policy.thresholds.cool_down);
+        block(u, is_of_impact(v) ? v : VERDICT_COOL_DOWN, until);
 }
 
 void judge_units(Judge *j) {
@@ -168,6 +173,8 @@ void judge_units(Judge *j) {
                 /* What was asked for in this tick is judged in the next. */
                 if (j->units.units[i].treatment.set)
                         judge_unit(j, j->units.units + i);
+                else
+                        judge_impact_settle_unit(j, j->units.units + i);
         unit_table_sweep(&j->units, j->at);
 }
 
@@ -180,8 +187,11 @@ void judge_unit_feedback(Judge *j, const Decision *d, Outcome outcome) {
                 leave_alone(j, u);
                 return;
         }
-        if (outcome == OUTCOME_DONE || outcome == OUTCOME_UNANSWERED)
+        if (outcome == OUTCOME_DONE || outcome == OUTCOME_UNANSWERED) {
+                if (d->kind == DECISION_DEMOTE_UNIT)
+                        judge_impact_note_unit_demoted(j, u, d);
                 return;
+        }
         if (d->kind == DECISION_RELEASE_UNIT) {
                 /* It is tried again after release_after. */
                 if (outcome == OUTCOME_FAILED) {

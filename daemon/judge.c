@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/judge-impact.h"
 #include "daemon/judge-unit.h"
 #include "daemon/judge.h"
 
@@ -25,6 +26,7 @@ void judge_done(Judge *j) {
         proc_table_done(&j->table);
         contention_done(&j->contention);
         unit_table_done(&j->units);
+        impact_done(&j->impact);
         free(j->decisions);
         free(j->carriers);
 }
@@ -146,17 +148,21 @@ int judge_weigh(Judge *j, usec_t dt, uint32_t n_cpus, const float psi_some[_PSI_
         Contention *c = &j->contention;
         int r;
 
+        judge_impact_begin(j, dt);
         contention_begin(c, &j->policy.thresholds, j->at, dt, n_cpus, psi_some);
         for (size_t i = 0; i < j->table.n; i++) {
-                const Proc *p = j->table.procs[i];
+                Proc *p = j->table.procs[i];
                 uint32_t fields;
                 ContentionRole role = role_of(j, p, &fields);
+
+                judge_impact_add(j, p, role);
 
                 r = contention_add(c, &p->sample, p->ident, &p->load, role, fields);
                 if (r < 0)
                         return r;
         }
         contention_close(c);
+        judge_impact_close(j);
         return 0;
 }
 
@@ -242,6 +248,7 @@ static void fill_input(Judge *j, Proc *p, GuardInput *ret) {
         if (guard_wanted(&j->policy, p->rule, p->load_class).set & TREAT_UNIT)
                 ret->unit = judge_unit_check(j, p, &ret->meeting);
         ret->in_own_scope = judge_is_in_own_slice(p);
+        judge_impact_fill(j, p, ret);
 }
 
 static void note_victim(Proc *p, const ContentionMeeting *m) {
@@ -370,11 +377,15 @@ static void demote(Judge *j, Proc *p, const GuardInput *in, Treatment t) {
         }
         p->through = carrier;
         count_as_treated(j, p, in, &whole);
+        judge_impact_note_demoted(j, p, whole.set);
 }
 
 static void judge_untreated(Judge *j, Proc *p, const GuardInput *in) {
         Treatment t;
         Verdict v = guard_check(in, &t);
+
+        if (v == VERDICT_COOL_DOWN && p->past.verdict)
+                v = p->past.verdict;
 
         if (!p->classed && (v == VERDICT_NOT_A_HOG || v == VERDICT_LOW_CONFIDENCE))
                 v = VERDICT_UNKNOWN;
@@ -413,6 +424,12 @@ static void judge_treated(Judge *j, Proc *p, const GuardInput *in) {
                 release(j, p, VERDICT_MIXED_GROUP);
                 return;
         }
+        v = judge_impact_check(j, p);
+        if (v != VERDICT_TREATED) {
+                judge_impact_note_release(j, p, v);
+                release(j, p, v);
+                return;
+        }
         if (is_hog &&
             contention_holds(&j->contention, &p->sample, &p->load, p->kinds, &p->treatment)) {
                 p->held_at = j->at;
@@ -437,7 +454,8 @@ static bool shows_inheritance(const ProcSample *s, const Treatment *t) {
         return !(t->set & TREAT_CPUS && s->valid & SAMPLE_CPUS && s->cpus_allowed != t->cpus);
 }
 
-static void inherit(Proc *p, const Proc *parent) {
+static void inherit(Judge *j, Proc *p, const Proc *parent) {
+        judge_impact_note_inherited(j, p, parent);
         p->adopted = true;
         p->treatment = parent->treatment;
         p->treatment.set &= INHERITED_FIELDS;
@@ -462,7 +480,7 @@ static bool adopt(Judge *j, Proc *p) {
         if (!d)
                 return false;
         d->parent = parent->sample.pid;
-        inherit(p, parent);
+        inherit(j, p, parent);
         p->treated = true;
         p->held_at = j->at;
         judge_set_verdict(j, p, VERDICT_ADOPTED);
@@ -533,6 +551,8 @@ int judge_decide(Judge *j) {
                         continue;
                 if (sleeps_on(p))
                         continue;
+                if (!p->treated && p->past.verdict && judge_impact_settle(j, p) == VERDICT_PROBE)
+                        continue;
                 fill_input(j, p, &in);
                 if (p->treated)
                         judge_treated(j, p, &in);
@@ -553,7 +573,7 @@ void judge_take_over(Judge *j, Proc *p) {
         p->held_at = j->at;
         if (parent && parent->treated && !parent->through &&
             shows_inheritance(&p->sample, &parent->treatment)) {
-                inherit(p, parent);
+                inherit(j, p, parent);
                 judge_set_verdict(j, p, VERDICT_ADOPTED);
         } else {
                 /* What exactly was set the ledger knows. This decides only for how long it
@@ -570,6 +590,7 @@ void judge_roll_back(Judge *j, Proc *p) {
         const UnitState *u = unit_table_find_id(&j->units, p->unit);
 
         p->released_at = j->at;
+        p->past = (Past){};
         if (u)
                 judge_unit_note_rollback(j, u->path);
         if (p->treated)

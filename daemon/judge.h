@@ -9,6 +9,8 @@
 #include "daemon/pipeline.h"
 #include "daemon/proc-table.h"
 #include "daemon/unit-table.h"
+#include "policy/impact.h"
+#include "policy/regret.h"
 
 /* Demotions of the last minute are remembered one by one: a higher limit in the policy counts as
  * this one. */
@@ -28,7 +30,13 @@ typedef struct Judge {
         ProcTable table;
         Contention contention;
         UnitTable units;
-        usec_t at;
+        usec_t at, dt;
+
+        Waiting waiting;
+        Impact impact;
+        Regret regret;
+        float demand; /* of all processes in the last interval: CPU time and run delay, s/s */
+        float fair;   /* CPU share that each would have among equals, s/s */
 
         size_t n_treated;
         bool treated_for[_CONTENTION_COUNT]; /* some process is */

@@ -37,6 +37,8 @@ static void manager_carry_out(Manager *m, const Decision *decisions, size_t n) {
                 outcome = executor_carry_out(m->executor, d, m->model->name, &action, &e);
                 manager_record(m, feedback, d, outcome);
                 pipeline_feedback(m->pipeline, d, outcome);
+                if (action > 0)
+                        pipeline_note_action(m->pipeline, d, action);
                 manager_note_decision(m, d, outcome, action, &e);
         }
         if (n > 0)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/judge-impact.h"
 #include "daemon/judge-unit.h"
 #include "daemon/judge.h"
 #include "daemon/pipeline-prior.h"
@@ -444,6 +445,14 @@ void pipeline_feedback(Pipeline *p, const Decision *d, Outcome outcome) {
                 feedback_tunable(p, d, outcome);
         else
                 judge_feedback(&p->judge, d, outcome);
+}
+
+void pipeline_note_action(Pipeline *p, const Decision *d, uint64_t action) {
+        judge_impact_note_action(&p->judge, d, action, p->model->name);
+}
+
+const Impact *pipeline_impact(const Pipeline *p) {
+        return &p->judge.impact;
 }
 
 void pipeline_note_rollback(Pipeline *p, pid_t pid) {

@@ -14,6 +14,7 @@
 #include "collectors/sample.h"
 #include "models/model.h"
 #include "policy/guard.h"
+#include "policy/impact.h"
 #include "policy/policy.h"
 #include "policy/verdict.h"
 
@@ -133,6 +134,12 @@ void pipeline_note_exec(Pipeline *p, pid_t pid);
 /* ret: decisions of this tick, valid until the next call. Returns 0 or -ENOMEM. */
 int pipeline_decide(Pipeline *p, const Decision **ret, size_t *ret_n);
 void pipeline_feedback(Pipeline *p, const Decision *d, Outcome outcome);
+
+/* For the books alone: the ledger's number for what was done. */
+void pipeline_note_action(Pipeline *p, const Decision *d, uint64_t action);
+
+/* What demotions bought and cost. */
+const Impact *pipeline_impact(const Pipeline *p);
 
 /* The administrator rolled this process back (0: all): cool-down starts, nothing is treated any
  * more. */

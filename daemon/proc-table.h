@@ -8,9 +8,22 @@
  */
 
 #include "models/model.h"
+#include "policy/floor.h"
 #include "policy/contention.h"
 #include "policy/prior.h"
 #include "policy/verdict.h"
+
+/* What a process does while nothing is done to it, on average over the last seconds. */
+typedef struct Progress {
+        bool known;
+        float cpu, demand, io_bytes; /* s/s; CPU time and run delay, s/s; bytes/s */
+} Progress;
+
+/* Why a process was put back, where its demotion's effect was the reason. */
+typedef struct Past {
+        Verdict verdict; /* NO_HELP, PROBE, STARVING; else UNKNOWN */
+        uint32_t set, kinds;
+} Past;
 
 typedef struct Proc {
         ProcSample sample; /* of the last tick */
@@ -55,6 +68,13 @@ typedef struct Proc {
         uint32_t kinds; /* bit per ContentionKind that it was treated for */
         usec_t treated_at;
         usec_t held_at; /* when there was last a reason for it */
+
+        uint32_t episode, line; /* where its last demotion is accounted, see policy/impact.h */
+        bool credited;          /* that it helped was noted */
+        bool starves_others;    /* by its session's nice value, which it carries */
+        Progress progress;
+        Past past;
+        Floor floor;
 
         pid_t victim;
         char victim_comm[16];

@@ -4,6 +4,8 @@
 
 #include "daemon/unit-table.h"
 
+#define SOFT_FOR (3600 * USEC_PER_SEC)
+
 void unit_table_done(UnitTable *t) {
         free(t->units);
         *t = (UnitTable){};
@@ -51,7 +53,10 @@ void unit_table_sweep(UnitTable *t, usec_t now) {
         for (size_t i = 0; i < t->n;) {
                 UnitState *u = t->units + i;
 
-                if (u->treatment.set || now < u->blocked_until)
+                /* What starved is remembered, so that it is not starved again. */
+                bool starved = u->floor.level > 0 && now - u->floor.changed < SOFT_FOR;
+
+                if (u->treatment.set || now < u->blocked_until || starved)
                         i++;
                 else
                         *u = t->units[--t->n];

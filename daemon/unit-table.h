@@ -6,6 +6,7 @@
  * its own, because the processes in it come and go while its weight stays. Pure.
  */
 
+#include "policy/floor.h"
 #include "policy/policy.h"
 #include "policy/reach.h"
 #include "policy/verdict.h"
@@ -17,7 +18,10 @@ typedef struct UnitState {
         bool in_trial;       /* by which authority */
         usec_t held_at;      /* when there was last a reason */
         usec_t blocked_until;
-        Verdict blocked; /* why it may not be lowered until then */
+        Verdict blocked;        /* why it may not be lowered until then */
+        uint32_t episode, line; /* where its last demotion is accounted, see policy/impact.h */
+        bool credited;          /* that it helped was noted */
+        Floor floor;
         /* Of the process for which it was lowered, for the books. */
         pid_t pid;
         uint64_t start;

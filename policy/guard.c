@@ -12,7 +12,7 @@
  * 4. what it does: not-a-hog, low-confidence, protected
  * 5. who waits for it: no-contention, disjoint-cpus, mixed-group, other-group, and inert where
  *    only knobs without effect here would reach them
- * 6. what would change: already-low
+ * 6. what would change: no-help, starving (nothing is left of it), already-low
  * 7. when: dwell, cool-down
  * 8. authority: mode-observe, mode-advise, rate-limit; late, so that "mode-observe" says that all
  *    else spoke for acting
@@ -162,6 +162,19 @@ static void treatment_drop_idle_knobs(Treatment *t, const ProcSample *p) {
                 t->set &= ~(uint32_t)TREAT_CPUS;
 }
 
+/* The process and its unit may have starved apart from each other. */
+static void treatment_soften(Treatment *t, uint8_t softness, uint8_t unit_softness) {
+        Treatment unit = *t;
+
+        unit.set &= TREAT_UNIT;
+        t->set &= ~(uint32_t)TREAT_UNIT;
+        floor_soften(&unit, unit_softness);
+        floor_soften(t, softness);
+        t->set |= unit.set;
+        t->unit_cpu_weight = unit.unit_cpu_weight;
+        t->unit_io_weight = unit.unit_io_weight;
+}
+
 static Verdict check_time(const GuardInput *in) {
         const Thresholds *t = &in->policy->thresholds;
 
@@ -193,6 +206,12 @@ Verdict guard_check(const GuardInput *in, Treatment *ret_treatment) {
         wanted.set &= ~in->inert;
         if (!wanted.set)
                 return VERDICT_INERT;
+        wanted.set &= ~in->regretted;
+        if (!wanted.set)
+                return VERDICT_NO_HELP;
+        treatment_soften(&wanted, in->softness, in->unit_softness);
+        if (!wanted.set)
+                return VERDICT_STARVING;
         treatment_clamp(&wanted, &in->policy->thresholds);
         treatment_drop_idle_knobs(&wanted, in->proc);
         if (!wanted.set)

@@ -8,6 +8,7 @@
  */
 
 #include "policy/contention.h"
+#include "policy/floor.h"
 #include "policy/policy.h"
 #include "policy/verdict.h"
 
@@ -33,7 +34,10 @@ typedef struct GuardInput {
         /* Whether the systemd unit that is weighed against those who wait may be lowered: TREATED,
          * or why not. UNKNOWN: there is none, or its weight is not wanted. */
         Verdict unit;
-        bool in_own_scope; /* it was moved to where its weight can be set already */
+        uint32_t regretted;    /* TreatmentField bits of knobs that did not help lately */
+        uint8_t softness;      /* by so many levels it is treated less strongly: Floor.level */
+        uint8_t unit_softness; /* and its unit */
+        bool in_own_scope;     /* it was moved to where its weight can be set already */
         /* Contention as this process meets it, see contention_meet() */
         ContentionMeeting meeting;
 } GuardInput;

@@ -309,14 +309,19 @@ void impact_observe_close(Impact *m, const Waiting *w, const ImpactSettings *s) 
 
 /* ---- beginnings ---- */
 
+static bool is_open(const Impact *m, const ImpactEpisode *e) {
+        if (e->phase == IMPACT_RESUMING)
+                return true;
+        return e->phase == IMPACT_RUNNING &&
+               (e->verdict == IMPACT_MEASURING || (e->probed && m->at - e->since < RESUME_MAX));
+}
+
 /* Of the same victims, not yet judged or just back from a probe. */
 static ImpactEpisode *find_open(const Impact *m, uint32_t kind, uint64_t id) {
         for (uint32_t i = 0; i < MIN(m->last_id, (uint32_t)IMPACT_EPISODES_MAX); i++) {
                 ImpactEpisode *e = find(m, m->last_id - i);
 
-                if (e && e->victim_kind == kind && e->victim_id == id &&
-                    (e->phase == IMPACT_RESUMING ||
-                     (e->phase == IMPACT_RUNNING && e->verdict == IMPACT_MEASURING)))
+                if (e && e->victim_kind == kind && e->victim_id == id && is_open(m, e))
                         return e;
         }
         return NULL;

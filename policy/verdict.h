@@ -36,7 +36,12 @@
         X(ALREADY_LOW, "already-low", "what would be set is no lower than what it has")         \
         X(INERT, "inert", "the knob has no effect on this machine")                             \
         X(FAILED, "failed", "the kernel refused the change")                                    \
-        X(VANISHED, "vanished", "it ended before it could be changed")
+        X(VANISHED, "vanished", "it ended before it could be changed")                          \
+        X(NO_HELP, "no-help",                                                                   \
+          "demoting it did not help those who wait; not tried again for a while")               \
+        X(PROBE, "probe", "put back for some seconds, to see whether its demotion helps")       \
+        X(STARVING, "starving",                                                                 \
+          "it got too little while it was demoted; left alone, then treated less strongly")
 
 typedef enum Verdict {
 #define X(id, name, sentence) VERDICT_##id,

@@ -26,6 +26,8 @@ void world_init(World *w) {
         memset(w, 0, sizeof(*w));
         assert_int_equal(policy_init_default(&w->policy), 0);
         w->policy.mode = MODE_ENFORCE;
+        /* Actors' rates are what the test says, whatever is done to them. */
+        w->policy.impact.undo = false;
         w->model.vtable = &fake_vtable;
         w->sample = (Sample){.n_cpus = 2};
         w->actors = calloc(WORLD_ACTORS_MAX, sizeof(*w->actors));
