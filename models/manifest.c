@@ -28,7 +28,7 @@ typedef struct Reader {
 
 static const char *const root_keys[] = {"name",     "version",         "description", "schema",
                                         "classes",  "horizon_seconds", "cfg",         "weights",
-                                        "features", "training",        NULL};
+                                        "features", "training",        "validation",  NULL};
 static const char *const file_keys[] = {"file", "sha256", NULL};
 static const char *const feature_keys[] = {"name", "mean", "deviation", NULL};
 
@@ -305,6 +305,8 @@ static int read_root(const Reader *in, struct json_object *root, Manifest *m) {
         if (r < 0)
                 return r;
         r = read_file_entry(in, root, "weights", &m->weights);
+        if (r >= 0 && json_object_object_get_ex(root, "validation", NULL))
+                r = read_file_entry(in, root, "validation", &m->validation);
         if (r < 0)
                 return r;
         return read_features(in, root, m);
@@ -388,6 +390,24 @@ static int read_manifest(const Reader *in, Manifest *ret) {
         if (r < 0)
                 return r;
         return read_root(in, root, ret);
+}
+
+int manifest_read(const char *path, Manifest *ret, Error *e) {
+        Manifest m = {};
+        int r;
+
+        r = read_manifest(&(Reader){.path = path, .e = e}, &m);
+        if (r >= 0)
+                *ret = m;
+        return r;
+}
+
+int manifest_read_validation(const char *path, const Manifest *m, char **ret, size_t *ret_size,
+                             Error *e) {
+        if (!m->validation.file[0])
+                return -ENODATA;
+        return read_member(&(Reader){.path = path, .e = e}, "validation rows", &m->validation, ret,
+                           ret_size);
 }
 
 int manifest_load(const char *path, Manifest *ret, Error *e) {

@@ -8,7 +8,7 @@
  *
  * {"name", "version", "description", "schema": "0x…", "classes": […], "horizon_seconds", "cfg":
  * {"file","sha256"}, "weights": {"file","sha256"}, "features": [{"name","mean","deviation"} …],
- * "training": {… free …}}
+ * "training": {… free …}}, and "validation": {"file","sha256"} where there are rows to judge it by.
  */
 
 #include "models/model.h"
@@ -25,6 +25,7 @@ typedef struct Manifest {
         uint64_t schema;
         ManifestFile cfg;
         ManifestFile weights;
+        ManifestFile validation; /* labelled rows that did not teach it; file "": there are none */
         float mean[FEATURE_COUNT];
         float deviation[FEATURE_COUNT]; /* > 0 */
 } Manifest;
@@ -32,6 +33,14 @@ typedef struct Manifest {
 /* Reads and checks a manifest, digests of the files included. path: of the manifest. Returns 0 or
  * -errno with *e naming file and reason. */
 int manifest_load(const char *path, Manifest *ret, Error *e);
+
+/* The manifest alone, whatever becomes of the files that it names. */
+int manifest_read(const char *path, Manifest *ret, Error *e);
+
+/* The validation rows as the file has them, NUL behind it, digest checked. Returns 0, -ENODATA
+ * where the manifest names none, or -errno with *e set. */
+int manifest_read_validation(const char *path, const Manifest *m, char **ret, size_t *ret_size,
+                             Error *e);
 
 /* Manifest, cfg and weights to a ready model. Returns 0 or -errno with *e set. */
 int manifest_load_model(const char *path, Model **ret, Error *e);

@@ -24,7 +24,7 @@ LAYERS = [
      ['util/*', 'models/*', 'daemon/recording.h', 'daemon/pipeline.h'] + CORE, ['darknet.h', 'json-c/*'], False),
     ('model files', ['models/*'], ['util/*', 'models/*'] + CORE, ['json-c/*', 'sha2.h'], False),
     ('pure daemon', PURE_DAEMON, ['util/*'] + PURE_DAEMON + CORE, [], True),
-    ('daemon', ['daemon/*'], ['util/*', 'collectors/*', 'models/manifest.h', 'daemon/*'] + CORE,
+    ('daemon', ['daemon/*'], ['util/*', 'collectors/*', 'models/manifest.h', 'models/verify.h', 'models/train/row-table.h', 'daemon/*'] + CORE,
      ['systemd/*', 'json-c/*', 'libcgroup.h', 'libkmod.h', 'bpf/*'], False),
     ('client', ['cli/*'], ['util/*', 'cli/*'], ['systemd/*', 'json-c/*', 'ncurses*', 'curses.h'], False),
 ]
