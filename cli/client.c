@@ -182,7 +182,7 @@ int client_begin(Context *c, sd_bus_message **ret, Error *e, const char *interfa
 }
 
 static bool changes_something(sd_bus_message *m) {
-        static const char *const reading[] = {"GetStatus", "List", "Explain", "Get"};
+        static const char *const reading[] = {"GetStatus", "List", "Explain", "Get", "Info"};
 
         for (size_t i = 0; i < ELEMENTSOF(reading); i++)
                 if (streq(sd_bus_message_get_member(m), reading[i]))

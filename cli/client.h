@@ -18,6 +18,7 @@
 #define AIKM_BUS_PROCESSES "org.aikm1.Processes"
 #define AIKM_BUS_POLICY "org.aikm1.Policy"
 #define AIKM_BUS_LEDGER "org.aikm1.Ledger"
+#define AIKM_BUS_MODELS "org.aikm1.Models"
 
 /* Connects to $AIKM_BUS_ADDRESS, to --host or --machine, or to the system bus; nothing where it is
  * connected. */

@@ -5,6 +5,8 @@
 
 #include "util/error.h"
 
+/* A line each: checks read it. */
+/* clang-format off */
 const Verb *const verb_table[] = {
         &verb_spec_status,
         &verb_spec_ps,
@@ -15,9 +17,11 @@ const Verb *const verb_table[] = {
         &verb_spec_ledger,
         &verb_spec_rollback,
         &verb_spec_demo,
+        &verb_spec_model,
         &verb_spec_config,
         NULL,
 };
+/* clang-format on */
 
 const Verb *verb_find(const char *name) {
         for (size_t i = 0; verb_table[i]; i++)

@@ -265,10 +265,17 @@ static void request_on_left(void *userdata) {
         request_free(userdata);
 }
 
+static bool holds_files(const Request *q) {
+        return strchr(sd_bus_message_get_signature(q->message, /* complete= */ true), 'h');
+}
+
 static bool polkit_is_busy(const Request *q) {
         size_t of_user = 0, all = 0;
 
         for (const Request *i = q->authority->requests; i; i = i->next) {
+                /* One bundle of files for each user. */
+                if (i->check && i->caller.uid == q->caller.uid && holds_files(i) && holds_files(q))
+                        return true;
                 all += i->check != NULL;
                 of_user += i->check && i->caller.uid == q->caller.uid;
         }

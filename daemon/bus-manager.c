@@ -4,6 +4,7 @@
 
 #include "daemon/bus-method.h"
 #include "daemon/bus.h"
+#include "daemon/manager-model.h"
 #include "util/io.h"
 
 static int append_mode(sd_bus_message *reply, const Manager *m) {
@@ -49,6 +50,8 @@ static int append_model(sd_bus_message *reply, const Manager *m) {
                 r = bus_append_string(reply, "ModelDigest", m->model->digest);
         if (r >= 0)
                 r = bus_append_string(reply, "ModelReason", m->model_reason);
+        if (r >= 0)
+                r = bus_append_string(reply, "ModelChosenBy", manager_model_chosen_by(m));
         return r;
 }
 

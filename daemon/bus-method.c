@@ -99,6 +99,15 @@ static bool is_own_trial(const Manager *m, sd_bus_message *request, const Caller
         return root <= INT32_MAX && owner_has_tree(m, caller->uid, (pid_t)root);
 }
 
+static void describe_model(sd_bus_message *request, BusDetails *ret) {
+        const char *name;
+
+        if (sd_bus_message_read(request, "s", &name) <= 0)
+                return;
+        ret->key[0] = "model";
+        put_value(ret->value[0], sizeof(ret->value[0]), name);
+}
+
 const BusMethod bus_methods[] = {
         {"Manager", "GetStatus", bus_manager_get_status, "read"},
         {"Manager", "SetMode", bus_manager_set_mode, "set-mode", .done = "Mode set",
@@ -115,6 +124,18 @@ const BusMethod bus_methods[] = {
         {"Ledger", "List", bus_ledger_list, "read"},
         {"Ledger", "Rollback", bus_ledger_rollback, "rollback", "rollback-own", is_own_rollback,
          .done = "Rolled back", .describe = describe_rollback},
+        {"Models", "List", bus_models_list, "read"},
+        {"Models", "Info", bus_models_info, "read"},
+        /* It changes nothing, but it costs as much as hundreds of looks. */
+        {"Models", "Verify", bus_models_verify, "manage-models", .done = "Model verified",
+         .describe = describe_model},
+        {"Models", "Install", bus_models_install, "manage-models", .done = "Model installed"},
+        {"Models", "Use", bus_models_use, "manage-models", .done = "Model chosen",
+         .describe = describe_model},
+        {"Models", "Rollback", bus_models_rollback, "manage-models",
+         .done = "Model of before chosen"},
+        {"Models", "Remove", bus_models_remove, "manage-models", .done = "Model removed",
+         .describe = describe_model},
         {},
 };
 

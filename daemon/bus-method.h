@@ -55,3 +55,10 @@ int bus_policy_set(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_
 int bus_policy_reset(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_ledger_list(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_ledger_rollback(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_models_list(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_models_info(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_models_verify(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_models_install(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_models_use(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_models_rollback(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_models_remove(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);

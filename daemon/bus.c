@@ -97,6 +97,7 @@ static int bus_add_objects(Bus *b) {
                 {BUS_NAME ".Processes", bus_processes_vtable},
                 {BUS_NAME ".Policy", bus_policy_vtable},
                 {BUS_NAME ".Ledger", bus_ledger_vtable},
+                {BUS_NAME ".Models", bus_models_vtable},
         };
         int r;
 
@@ -119,9 +120,10 @@ static int bus_connect(Bus *b) {
                 r = sd_bus_set_address(b->bus, address);
         if (r >= 0)
                 r = sd_bus_set_bus_client(b->bus, true);
-        /* No method takes any, and who sends some could use up ours. */
+        /* Models.Install takes some. Whoever sends some unasked has them closed with its request,
+         * and how many requests wait is bounded. */
         if (r >= 0)
-                r = sd_bus_negotiate_fds(b->bus, false);
+                r = sd_bus_negotiate_fds(b->bus, true);
         if (r >= 0)
                 r = sd_bus_set_method_call_timeout(b->bus, CALL_TIMEOUT);
         if (r >= 0)

@@ -15,6 +15,8 @@
 #define BUS_PATH "/org/aikm1"
 #define BUS_ERROR_NO_SUCH_PROCESS "org.aikm1.Error.NoSuchProcess"
 #define BUS_ERROR_NO_SUCH_ACTION "org.aikm1.Error.NoSuchAction"
+#define BUS_ERROR_NO_SUCH_MODEL "org.aikm1.Error.NoSuchModel"
+#define BUS_ERROR_MODEL_REFUSED "org.aikm1.Error.ModelRefused"
 #define BUS_ERROR_TRIAL_BUSY "org.aikm1.Error.TrialBusy"
 #define BUS_ERROR_CONFIGURATION "org.aikm1.Error.Configuration"
 
@@ -33,6 +35,7 @@ extern const sd_bus_vtable bus_manager_vtable[];
 extern const sd_bus_vtable bus_processes_vtable[];
 extern const sd_bus_vtable bus_policy_vtable[];
 extern const sd_bus_vtable bus_ledger_vtable[];
+extern const sd_bus_vtable bus_models_vtable[];
 
 /* Handles every method: finds it in the table of bus-method.h and has it authorized. */
 int bus_on_method(sd_bus_message *request, void *userdata, sd_bus_error *error);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "daemon/model-store.h"
 #include "util/io.h"
 
 #define USEC_PER_MINUTE (60 * USEC_PER_SEC)
@@ -331,8 +332,7 @@ static int load_model(const ConfigContext *c, const char *path, const ConfigFiel
                       json_object *v) {
         const char *text = config_text(v);
 
-        if (!text ||
-            (text[0] && text[0] != '/' && !streq(text, "rules") && !streq(text, "default")))
+        if (!text || (text[0] && text[0] != '/' && !model_name_is_valid(text)))
                 return -EINVAL;
         return load_string(c, path, f, base, v);
 }
@@ -391,7 +391,7 @@ const ConfigCodec codec_on_stop = {
         .format = format_on_stop,
 };
 const ConfigCodec codec_model = {
-        .accepted = "\"default\", \"rules\" or a manifest's absolute path",
+        .accepted = "\"default\", \"rules\", the name of a model, or a manifest's absolute path",
         .is_text = true,
         .load = load_model,
         .format = format_model,

@@ -30,6 +30,7 @@ static Kind table[] = {
         ALWAYS(MESSAGE_STOPPED, "stopped"),
         ALWAYS(MESSAGE_CONFIG_REFUSED, "config-refused"),
         ALWAYS(MESSAGE_MODEL_REFUSED, "model-refused"),
+        ALWAYS(MESSAGE_MODEL_CHANGED, "model-changed"),
         ALWAYS(MESSAGE_RESTORED_AFTER_CRASH, "restored-after-crash"),
         ALWAYS(MESSAGE_SUPPRESSED, "suppressed"),
         LIMITED(MESSAGE_DEMOTED, "demoted", 30),

@@ -5,6 +5,7 @@
 
 #include "daemon/config.h"
 #include "daemon/manager.h"
+#include "daemon/model-store.h"
 #include "util/io.h"
 
 #define EXIT_USAGE 2
@@ -73,6 +74,8 @@ static int replay(const Options *o) {
         Policy p = POLICY_INIT;
         _cleanup_(model_freep)
         Model *model = NULL;
+        _cleanup_(model_store_freep)
+        ModelStore *models = NULL;
         ReplayResult result = {};
         char reason[512];
         Error e = ERROR_INIT;
@@ -81,16 +84,23 @@ static int replay(const Options *o) {
         r = load_policy(o, &p, &e);
         if (r < 0)
                 return fail(&e, r);
-        r = model_choose(p.model, &model, reason, sizeof(reason));
+        r = model_store_open(o->state_dir, model_shipped_dir(), &models, /* e= */ NULL);
+        if (r >= 0)
+                r = model_choose(models, p.model, &model, reason, sizeof(reason));
         if (r < 0)
                 return fail(&e, r);
-        model_note_refused(reason);
+        model_note_refused(model, reason);
         r = recording_replay(o->recording, model, stdout, &result, &e);
         if (r < 0)
                 return fail(&e, r);
         if (result.torn)
                 journal_log(LOG_NOTICE, "%s ends in the middle of a frame, ignoring its rest",
                             o->recording);
+        if (result.next_model[0])
+                journal_log(LOG_NOTICE,
+                            "%s goes on with model %s after %" PRIu64
+                            " samples, which is not decided again",
+                            o->recording, result.next_model, result.n_samples);
         printf("%" PRIu64 " samples, %" PRIu64 " decisions, %" PRIu64 " different\n",
                result.n_samples, result.n_decisions, result.n_different);
         return result.n_different > 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -4,40 +4,6 @@
 #include "daemon/bus.h"
 #include "daemon/config.h"
 #include "daemon/manager.h"
-#include "models/manifest.h"
-
-#define DEFAULT_MANIFEST "default.json"
-
-/* The folder of the shipped models; the environment's is for running from the build folder. */
-static const char *model_dir(void) {
-        const char *dir = getenv("AIKM_MODEL_DIR");
-
-        return dir && dir[0] ? dir : AIKM_MODEL_DIR;
-}
-
-int model_choose(const char *setting, Model **ret, char *ret_reason, size_t size) {
-        bool standard = !setting[0] || streq(setting, "default");
-        char path[512];
-        Error e = ERROR_INIT;
-        int r;
-
-        ret_reason[0] = 0;
-        if (streq(setting, "rules"))
-                return rules_model_new(ret);
-        if (standard)
-                snprintf(path, sizeof(path), "%s/" DEFAULT_MANIFEST, model_dir());
-        r = manifest_load_model(standard ? path : setting, ret, &e);
-        if (r >= 0)
-                return 0;
-        snprintf(ret_reason, size, "%s", e.text[0] ? e.text : strerror(-r));
-        return rules_model_new(ret);
-}
-
-void model_note_refused(const char *reason) {
-        if (reason[0])
-                journal_note(LOG_WARNING, MESSAGE_MODEL_REFUSED, NULL,
-                             "Model refused, going on with the rules: %s", reason);
-}
 
 int manager_load_policy(const Manager *m, Policy *ret, Error *e) {
         _cleanup_(policy_done)
@@ -58,22 +24,6 @@ int manager_load_policy(const Manager *m, Policy *ret, Error *e) {
         return 0;
 }
 
-/* A recording names one model at its head and is worth nothing beyond it. */
-static void manager_take_model(Manager *m, Model *model, const char *reason) {
-        bool other = !streq(model->name, m->model->name) || !streq(model->digest, m->model->digest);
-
-        if (other && m->recording) {
-                journal_log(LOG_NOTICE, "the model changed: the recording ends here");
-                m->recording = recording_close(m->recording);
-        }
-        if (!streq(reason, m->model_reason))
-                model_note_refused(reason);
-        pipeline_set_model(m->pipeline, model);
-        model_free(m->model);
-        m->model = model;
-        snprintf(m->model_reason, sizeof(m->model_reason), "%s", reason);
-}
-
 /* read_model: even where its name is the same, the file may be another now. */
 static int manager_install_policy(Manager *m, Policy *p, bool read_model) {
         bool timer = p->thresholds.interval != m->policy.thresholds.interval ||
@@ -85,7 +35,7 @@ static int manager_install_policy(Manager *m, Policy *p, bool read_model) {
         int r;
 
         if (read_model || !streq(p->model, m->policy.model)) {
-                r = model_choose(p->model, &model, reason, sizeof(reason));
+                r = model_choose(m->models, p->model, &model, reason, sizeof(reason));
                 if (r < 0)
                         return r;
         }

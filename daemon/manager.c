@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/bus.h"
+#include "daemon/model-store.h"
 #include "util/io.h"
 
 /* A storm of forks wakes the daemon at most this often; the ring buffer holds the rest. */
@@ -172,11 +173,17 @@ static int manager_setup_policy(Manager *m, Error *e) {
 }
 
 static int manager_setup_pipeline(Manager *m, Error *e) {
+        Error state = ERROR_INIT;
         int r;
 
-        r = model_choose(m->policy.model, &m->model, m->model_reason, sizeof(m->model_reason));
+        r = model_store_open(m->options->state_dir, model_shipped_dir(), &m->models, &state);
+        if (r >= 0 && state.text[0])
+                journal_log(LOG_WARNING, "%s; as if no model had been chosen", state.text);
         if (r >= 0)
-                model_note_refused(m->model_reason);
+                r = model_choose(m->models, m->policy.model, &m->model, m->model_reason,
+                                 sizeof(m->model_reason));
+        if (r >= 0)
+                model_note_refused(m->model, m->model_reason);
         if (r >= 0)
                 r = pipeline_new(&m->policy, m->model, getpid(), &m->pipeline);
         if (r < 0)
@@ -261,6 +268,7 @@ Manager *manager_free(Manager *m) {
         recording_close(m->recording);
         pipeline_free(m->pipeline);
         model_free(m->model);
+        model_store_free(m->models);
         settings_done(&m->runtime_settings);
         policy_done(&m->policy);
         sample_done(&m->sample);

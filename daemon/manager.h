@@ -4,9 +4,9 @@
 /*
  * The daemon: owns the event loop and everything that lives as long as it does, runs the ticks, and
  * carries out what comes over the bus and by signals. manager.c starts and stops, manager-pace.c
- * chooses when to look, manager-tick.c looks and acts, manager-policy.c holds configuration and
- * model, manager-undo.c puts back. The bus-*.c files read its fields; only the functions below
- * change them.
+ * chooses when to look, manager-tick.c looks and acts, manager-policy.c holds the configuration,
+ * manager-model.c the model, manager-undo.c puts back. The bus-*.c files read its fields; only the
+ * functions below change them.
  */
 
 #include <systemd/sd-event.h>
@@ -28,6 +28,7 @@
 #include "daemon/watchdog.h"
 
 typedef struct Bus Bus;
+typedef struct ModelStore ModelStore;
 
 typedef struct Trial {
         pid_t root;     /* 0: none */
@@ -62,6 +63,7 @@ typedef struct Manager {
         Policy policy;
         Settings runtime_settings; /* what came over the bus */
         char policy_error[512];    /* why the files were refused; "" they were not */
+        ModelStore *models;
         Model *model;
         char model_reason[512]; /* why it is the rules though a network is asked for; "" it is not
                                  */
@@ -127,10 +129,15 @@ int manager_load_policy(const Manager *m, Policy *ret, Error *e);
 int manager_set(Manager *m, const Settings *settings, Error *e);
 int manager_reset(Manager *m, Error *e);
 int manager_reload(Manager *m, Error *e);
-/* The model that policy.model names, or the rules with the reason why not. 0 or -errno. */
-int model_choose(const char *setting, Model **ret, char *ret_reason, size_t size);
+/* The model that the setting names, or what takes its place with the reason why. 0 or -errno. */
+int model_choose(const ModelStore *store, const char *setting, Model **ret, char *ret_reason,
+                 size_t size);
 /* Tells it where there is a reason. */
-void model_note_refused(const char *reason);
+void model_note_refused(const Model *instead, const char *reason);
+/* Takes the model's place between two ticks, and the model over. */
+void manager_take_model(Manager *m, Model *model, const char *reason);
+/* The folder of the shipped models; the environment's is for running from the build folder. */
+const char *model_shipped_dir(void);
 
 /* root 0 ends the trial and puts back what was done in the tree. */
 void manager_set_trial(Manager *m, pid_t root, Mode mode, uid_t uid);

@@ -33,6 +33,7 @@ typedef enum FrameType {
         FRAME_FEEDBACK,   /* RecordedCount: outcome, RecordedDecision */
         FRAME_PRIORS,     /* PriorEntry[n]: all that is known of programs */
         FRAME_FORGET,     /* RecordedPid; then the executable with NUL, "": all */
+        FRAME_MODEL,      /* RecordedModel: predicts from here on */
         _FRAME_TYPE_COUNT,
 } FrameType;
 
@@ -68,6 +69,11 @@ typedef struct RecordedPid {
         uint32_t number;
         uint64_t start;
 } RecordedPid;
+
+typedef struct RecordedModel {
+        char model[64];
+        char digest[72];
+} RecordedModel;
 
 typedef struct RecordedCount {
         uint64_t n;
@@ -107,6 +113,7 @@ _Static_assert(sizeof(FrameHead) == 24, "no holes");
 _Static_assert(sizeof(RecordedHeader) == 160, "no holes");
 _Static_assert(sizeof(RecordedSample) == 96, "no holes");
 _Static_assert(sizeof(RecordedPid) == 16, "no holes");
+_Static_assert(sizeof(RecordedModel) == 136, "no holes");
 _Static_assert(sizeof(RecordedDecision) == 496, "no holes");
 
 static inline uint64_t frame_check(uint32_t type, uint32_t size) {

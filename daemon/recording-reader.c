@@ -104,6 +104,9 @@ static bool frame_limits(uint32_t type, uint64_t *ret_min, uint64_t *ret_max) {
         case FRAME_TREATED:
                 *ret_min = *ret_max = sizeof(RecordedPid);
                 return true;
+        case FRAME_MODEL:
+                *ret_min = *ret_max = sizeof(RecordedModel);
+                return true;
         case FRAME_DECISIONS:
                 *ret_min = sizeof(RecordedCount);
                 *ret_max = sizeof(RecordedCount) +

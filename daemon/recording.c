@@ -234,6 +234,14 @@ int recording_write_policy(Recording *r, const Policy *policy) {
         return recording_frame(r, FRAME_POLICY, &(Part){json, strlen(json)}, 1);
 }
 
+int recording_write_model(Recording *r, const Model *model) {
+        RecordedModel frame = {};
+
+        copy_text(frame.model, model->name, sizeof(frame.model));
+        copy_text(frame.digest, model->digest, sizeof(model->digest));
+        return recording_frame(r, FRAME_MODEL, &(Part){&frame, sizeof(frame)}, 1);
+}
+
 int recording_write_trial(Recording *r, pid_t root, Mode mode) {
         return recording_write_pid(r, FRAME_TRIAL, root, (uint32_t)mode, 0);
 }

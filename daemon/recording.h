@@ -48,12 +48,15 @@ int recording_write_priors(Recording *r, const PriorEntry *entries, size_t n);
 /* exe NULL: all. */
 int recording_write_forget(Recording *r, const char *exe);
 int recording_write_decisions(Recording *r, const Decision *d, size_t n);
+int recording_write_model(Recording *r, const Model *model);
 int recording_write_feedback(Recording *r, const Decision *d, Outcome outcome);
 
 typedef struct ReplayResult {
         uint64_t n_samples;
         uint64_t n_decisions;
         uint64_t n_different; /* decisions that did not come out as recorded */
+        char next_model[64];  /* another model predicts from here on: what follows was left out; ""
+                               */
         bool torn;            /* the file ends in the middle of a frame */
 } ReplayResult;
 

@@ -124,6 +124,7 @@ static void decision_log(FILE *log, uint64_t tick, const char *what, const Decis
 
 typedef struct Replay {
         Reader reader;
+        Model *model;
         Pipeline *pipeline;
         bool observed; /* a sample is in, its decisions are not out yet */
         FILE *log;
@@ -341,6 +342,21 @@ static int replay_feedback(Replay *r, Error *e) {
         return 0;
 }
 
+/* Another model's predictions cannot be had again from this one. */
+static int replay_model(Replay *r, Error *e) {
+        const RecordedModel *frame = (const RecordedModel *)r->reader.payload;
+
+        if (strnlen(frame->model, sizeof(frame->model)) == sizeof(frame->model) ||
+            strnlen(frame->digest, sizeof(frame->digest)) == sizeof(frame->digest) ||
+            !frame->model[0])
+                return reader_damaged(&r->reader, e, "a model's name is not one text");
+        if (streq(frame->model, r->model->name) && streq(frame->digest, r->model->digest))
+                pipeline_set_model(r->pipeline, r->model);
+        else
+                memcpy(r->result.next_model, frame->model, sizeof(r->result.next_model));
+        return 0;
+}
+
 static int replay_frame(Replay *r, Error *e) {
         const RecordedPid *head = (const RecordedPid *)r->reader.payload;
 
@@ -375,6 +391,8 @@ static int replay_frame(Replay *r, Error *e) {
                 return replay_decisions(r, e);
         case FRAME_FEEDBACK:
                 return replay_feedback(r, e);
+        case FRAME_MODEL:
+                return replay_model(r, e);
         default:
                 return reader_damaged(&r->reader, e, "a second header");
         }
@@ -382,7 +400,7 @@ static int replay_frame(Replay *r, Error *e) {
 
 int recording_replay(const char *path, Model *model, FILE *log, ReplayResult *ret, Error *e) {
         _cleanup_(replay_done)
-        Replay r = {.log = log};
+        Replay r = {.model = model, .log = log};
         int k;
 
         k = reader_open(&r.reader, path, e);
@@ -390,7 +408,7 @@ int recording_replay(const char *path, Model *model, FILE *log, ReplayResult *re
                 k = replay_begin(&r, model, e);
         if (k < 0)
                 return k;
-        while ((k = reader_next(&r.reader, e)) > 0) {
+        while (!r.result.next_model[0] && (k = reader_next(&r.reader, e)) > 0) {
                 k = replay_frame(&r, e);
                 if (k < 0)
                         return k;

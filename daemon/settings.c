@@ -17,7 +17,7 @@ void settings_done(Settings *s) {
         *s = SETTINGS_INIT;
 }
 
-static void settings_drop(Settings *s, const char *key) {
+void settings_drop(Settings *s, const char *key) {
         for (size_t i = 0; i < s->n; i++) {
                 if (!streq(s->items[i].key, key))
                         continue;

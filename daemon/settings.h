@@ -24,6 +24,9 @@ void settings_done(Settings *s);
 /* Copies both; an earlier value of the key is dropped. Returns 0 or -ENOMEM. */
 int settings_put(Settings *s, const char *key, const char *value);
 
+/* Nothing where the key is not there. */
+void settings_drop(Settings *s, const char *key);
+
 /* Splits "KEY=VALUE" and puts it. Returns 0, -EINVAL or -ENOMEM, with *e set. */
 int settings_put_text(Settings *s, const char *text, Error *e);
 

@@ -30,6 +30,7 @@ static const char *const root_keys[] = {"name",     "version",         "descript
                                         "classes",  "horizon_seconds", "cfg",         "weights",
                                         "features", "training",        "validation",  NULL};
 static const char *const file_keys[] = {"file", "sha256", NULL};
+static const char *const validation_keys[] = {"file", "sha256", "macro_f1", NULL};
 static const char *const feature_keys[] = {"name", "mean", "deviation", NULL};
 
 static void digest_hex(const void *data, size_t size, char ret_hex[65]) {
@@ -131,14 +132,14 @@ static int get_float(const Reader *in, struct json_object *object, const char *k
 }
 
 static int read_file_entry(const Reader *in, struct json_object *root, const char *key,
-                           ManifestFile *ret) {
+                           const char *const *keys, ManifestFile *ret) {
         struct json_object *object;
         int r;
 
         r = get(in, root, key, json_type_object, &object);
         if (r < 0)
                 return r;
-        r = check_keys(in, object, key, file_keys);
+        r = check_keys(in, object, key, keys);
         if (r < 0)
                 return r;
         r = get_string(in, object, "file", ret->file, sizeof(ret->file));
@@ -156,6 +157,29 @@ static int read_file_entry(const Reader *in, struct json_object *root, const cha
                 return error_set(in->e, -EINVAL,
                                  "%s: %s sha256 must be 64 lower-case hexadecimal digits", in->path,
                                  key);
+        return 0;
+}
+
+static int read_validation(const Reader *in, struct json_object *root, Manifest *m) {
+        struct json_object *object, *value;
+        double f1;
+        int r;
+
+        if (!json_object_object_get_ex(root, "validation", &object))
+                return 0;
+        r = read_file_entry(in, root, "validation", validation_keys, &m->validation);
+        if (r < 0)
+                return r;
+        f1 = json_object_object_get_ex(object, "macro_f1", &value) &&
+                             (json_object_is_type(value, json_type_double) ||
+                              json_object_is_type(value, json_type_int))
+                     ? json_object_get_double(value)
+                     : -1;
+        if (!(f1 >= 0 && f1 <= 1))
+                return error_set(in->e, -EINVAL,
+                                 "%s: validation: 'macro_f1' must be a number from 0 to 1",
+                                 in->path);
+        m->validation_f1 = f1;
         return 0;
 }
 
@@ -301,12 +325,12 @@ static int read_root(const Reader *in, struct json_object *root, Manifest *m) {
         r = read_classes(in, root);
         if (r < 0)
                 return r;
-        r = read_file_entry(in, root, "cfg", &m->cfg);
+        r = read_file_entry(in, root, "cfg", file_keys, &m->cfg);
         if (r < 0)
                 return r;
-        r = read_file_entry(in, root, "weights", &m->weights);
-        if (r >= 0 && json_object_object_get_ex(root, "validation", NULL))
-                r = read_file_entry(in, root, "validation", &m->validation);
+        r = read_file_entry(in, root, "weights", file_keys, &m->weights);
+        if (r >= 0)
+                r = read_validation(in, root, m);
         if (r < 0)
                 return r;
         return read_features(in, root, m);

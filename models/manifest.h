@@ -8,7 +8,8 @@
  *
  * {"name", "version", "description", "schema": "0x…", "classes": […], "horizon_seconds", "cfg":
  * {"file","sha256"}, "weights": {"file","sha256"}, "features": [{"name","mean","deviation"} …],
- * "training": {… free …}}, and "validation": {"file","sha256"} where there are rows to judge it by.
+ * "training": {… free …}}, and "validation": {"file","sha256","macro_f1"} where there are rows
+ * to judge it by.
  */
 
 #include "models/model.h"
@@ -26,6 +27,7 @@ typedef struct Manifest {
         ManifestFile cfg;
         ManifestFile weights;
         ManifestFile validation; /* labelled rows that did not teach it; file "": there are none */
+        double validation_f1;    /* macro-F1 on them, as its maker says */
         float mean[FEATURE_COUNT];
         float deviation[FEATURE_COUNT]; /* > 0 */
 } Manifest;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <math.h>
 
 #include "models/verify.h"
 
@@ -7,6 +8,8 @@
 #include "models/train/judge.h"
 
 #define BLOCK ((size_t)64)
+/* Between our engine and what made the model: a row or two that fall the other way. */
+#define AGREEMENT 0.002
 #define MADE_UP_ROWS ((size_t)512)
 
 int model_score(Model *m, const RowTable *rows, ModelScore *ret) {
@@ -139,6 +142,11 @@ int verification_run(const char *path, Verification *ret, Error *e) {
                 r = try_rows(path, &v.rows, v.model, e);
         if (r >= 0 && v.rows.n > 0)
                 r = model_score(v.model, &v.rows, &v.score);
+        if (r >= 0 && v.rows.n > 0 && fabs(v.score.macro_f1 - v.manifest.validation_f1) > AGREEMENT)
+                r = error_set(e, -EBADMSG,
+                              "%s: the macro-F1 on its validation rows is %.4f, but the manifest "
+                              "says %.4f",
+                              path, v.score.macro_f1, v.manifest.validation_f1);
         if (r < 0)
                 return error_set(e, r, "%s: %s", path, strerror(-r));
         *ret = v;

@@ -30,7 +30,7 @@ _aikmctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev verb='' sub='' i
     local -a line
     local global='--host --machine --no-ask-password --json --no-color --no-legend --help --version'
-    local verbs='status ps top explain policy mode ledger rollback demo config'
+    local verbs='status ps top explain policy mode ledger rollback demo model config'
     local keys='cpu wait io memory class pid confidence name'
     COMPREPLY=()
 
@@ -85,6 +85,7 @@ _aikmctl() {
     rollback) words+=' --pid --action all pid: action:' ;;
     mode) words+=' observe advise enforce' ;;
     demo) words+=' --hogs --time' ;;
+    model) [ -n "$sub" ] && words+=' --force' || words+=' list info verify use rollback install remove' ;;
     policy)
         case $sub in
         '') words+=' list show set reset' ;;

@@ -15,7 +15,7 @@ function __aikmctl_settings
         cpufreq.energy_performance_preference kernel.sched_autogroup_enabled
 end
 
-set -l verbs status ps top explain policy mode ledger rollback demo config
+set -l verbs status ps top explain policy mode ledger rollback demo model config
 set -l verb __fish_seen_subcommand_from
 
 complete -c aikmctl -f
@@ -37,6 +37,7 @@ complete -c aikmctl -n "not $verb $verbs" -a mode -d 'Show or set the mode'
 complete -c aikmctl -n "not $verb $verbs" -a ledger -d 'Changes that are in force'
 complete -c aikmctl -n "not $verb $verbs" -a rollback -d 'Put changes back'
 complete -c aikmctl -n "not $verb $verbs" -a demo -d 'Show the effect'
+complete -c aikmctl -n "not $verb $verbs" -a model -d 'Show and choose the model'
 complete -c aikmctl -n "not $verb $verbs" -a config -d 'Check configuration files'
 
 complete -c aikmctl -n "$verb ps top" -s s -l sort -x -a 'cpu wait io memory class pid confidence name' -d Order
@@ -60,6 +61,10 @@ complete -c aikmctl -n "$verb policy; and not $verb list show set reset" -a 'lis
 complete -c aikmctl -n "$verb policy; and $verb set" -a '(__aikmctl_settings)'
 complete -c aikmctl -n "$verb demo" -s n -l hogs -x -d 'CPU hogs'
 complete -c aikmctl -n "$verb demo" -s t -l time -x -d 'Length of a part'
+set -l models list info verify use rollback install remove
+complete -c aikmctl -n "$verb model; and not $verb $models" -a "$models"
+complete -c aikmctl -n "$verb model; and $verb use install" -s f -l force -d 'Though it does worse'
+complete -c aikmctl -n "$verb model; and $verb install" -F
 complete -c aikmctl -n "$verb config; and not $verb check" -a check
 complete -c aikmctl -n "$verb config; and $verb check" -F
 complete -c aikmctl -n "$verb config; and $verb check" -l config-dir -x -a '(__fish_complete_directories)'

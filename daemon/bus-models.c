@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* org.aikm1.Models: what there is to predict with, and which one does. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "daemon/bus-method.h"
+#include "daemon/bus.h"
+#include "daemon/manager-model.h"
+#include "util/io.h"
+
+#define MANIFEST_SIZE_MAX ((size_t)1024 * 1024)
+#define CFG_SIZE_MAX ((size_t)64 * 1024)
+#define WEIGHTS_SIZE_MAX ((size_t)8 * 1024 * 1024)
+#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
+
+/* What an errno of manager-model.h is on the bus. */
+static int model_error(sd_bus_error *error, int r, const Error *e) {
+        static const struct {
+                int error;
+                const char *name;
+        } names[] = {
+                {-EINVAL, SD_BUS_ERROR_INVALID_ARGS},     {-EEXIST, SD_BUS_ERROR_INVALID_ARGS},
+                {-ENOENT, BUS_ERROR_NO_SUCH_MODEL},       {-EPROTO, BUS_ERROR_CONFIGURATION},
+                {-EKEYREJECTED, BUS_ERROR_MODEL_REFUSED}, {-EPERM, SD_BUS_ERROR_INVALID_ARGS},
+                {-EBUSY, SD_BUS_ERROR_INVALID_ARGS},      {-ENOMEM, SD_BUS_ERROR_NO_MEMORY},
+                {-ENOSPC, SD_BUS_ERROR_LIMITS_EXCEEDED},
+        };
+        const char *name = SD_BUS_ERROR_FAILED;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (names[i].error == r)
+                        name = names[i].name;
+        return sd_bus_error_setf(error, name, "%s", e->text[0] ? e->text : strerror(-r));
+}
+
+static bool is_running(const Manager *m, const char *name, const char *digest) {
+        return streq(name, m->model->name) && streq(digest, m->model->digest);
+}
+
+/* A manifest that is refused is a row too: somebody wants to see why. */
+static int append_model(sd_bus_message *reply, const Manager *m, const ModelEntry *entry,
+                        const char *path) {
+        const char *name = entry->name;
+        Error e = ERROR_INIT;
+        Manifest manifest = {};
+        int r;
+
+        if (path[0])
+                (void)manifest_read(path, &manifest, &e);
+        r = bus_append_string(reply, "Name", name);
+        if (r >= 0)
+                r = bus_append_string(reply, "Source", model_source_to_string(entry->source));
+        if (r >= 0)
+                r = bus_append_string(reply, "ModelVersion", manifest.version);
+        if (r >= 0)
+                r = bus_append_string(reply, "Digest", manifest.weights.sha256);
+        if (r >= 0)
+                r = bus_append_bool(reply, "Current", is_running(m, name, manifest.weights.sha256));
+        if (r >= 0)
+                r = bus_append_bool(reply, "Usable", !e.text[0]);
+        if (r >= 0)
+                r = bus_append_string(reply, "Reason", e.text);
+        if (r >= 0 && manifest.validation.file[0])
+                r = bus_append_double(reply, "MacroF1", manifest.validation_f1);
+        if (r >= 0 && model_store_previous(m->models))
+                r = bus_append_bool(reply, "Previous",
+                                    streq(name, model_store_previous(m->models)[0]
+                                                        ? model_store_previous(m->models)
+                                                        : MODEL_DEFAULT));
+        return r;
+}
+
+int bus_models_list(sd_bus_message *request, Manager *m, const Caller *caller,
+                    sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
+        _cleanup_free_
+        ModelEntry *entries = NULL;
+        size_t n;
+        int r;
+
+        r = model_store_list(m->models, &entries, &n);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(request, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                ModelSource source;
+                char path[512];
+
+                /* Gone in between? Then it is no row. */
+                if (model_store_find(m->models, entries[i].name, path, sizeof(path), &source,
+                                     /* e= */ NULL) < 0)
+                        continue;
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+                if (r >= 0)
+                        r = append_model(reply, m, &entries[i], path);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(reply);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+/* The manifest as text, where it is text: what training wrote of itself is nobody else's matter. */
+static int append_manifest(sd_bus_message *reply, const char *path) {
+        _cleanup_free_
+        char *text = NULL;
+        size_t size;
+        Manifest manifest;
+
+        if (!path[0] || manifest_read(path, &manifest, /* e= */ NULL) < 0 ||
+            io_read_all_at(AT_FDCWD, path, MANIFEST_SIZE_MAX, &text, &size) < 0)
+                return 0;
+        return bus_append_string(reply, "Manifest", text);
+}
+
+int bus_models_info(sd_bus_message *request, Manager *m, const Caller *caller,
+                    sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
+        ModelEntry entry = {};
+        Error e = ERROR_INIT;
+        const char *name;
+        char path[512];
+        int r;
+
+        r = sd_bus_message_read(request, "s", &name);
+        if (r < 0)
+                return r;
+        r = model_store_find(m->models, name, path, sizeof(path), &entry.source, &e);
+        if (r < 0)
+                return model_error(error, r, &e);
+        snprintf(entry.name, sizeof(entry.name), "%s", name);
+        r = sd_bus_message_new_method_return(request, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = append_model(reply, m, &entry, path);
+        if (r >= 0)
+                r = bus_append_string(reply, "ManifestPath", path);
+        if (r >= 0)
+                r = append_manifest(reply, path);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int reply_verdict(sd_bus_message *request, const ModelVerdict *v) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(request, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = bus_append_string(reply, "Name", v->name);
+        if (r >= 0)
+                r = bus_append_string(reply, "Against", v->current);
+        if (r >= 0)
+                r = bus_append_u32(reply, "Rows", (uint32_t)v->score.n_rows);
+        if (r >= 0 && v->score.n_rows > 0)
+                r = bus_append_double(reply, "MacroF1", v->score.macro_f1);
+        if (r >= 0 && v->score.n_rows > 0)
+                r = bus_append_double(reply, "AgainstMacroF1", v->current_f1);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+int bus_models_verify(sd_bus_message *request, Manager *m, const Caller *caller,
+                      sd_bus_error *error) {
+        ModelVerdict verdict;
+        Error e = ERROR_INIT;
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read(request, "s", &name);
+        if (r < 0)
+                return r;
+        r = manager_verify_model(m, name, &verdict, &e);
+        return r < 0 ? model_error(error, r, &e) : reply_verdict(request, &verdict);
+}
+
+int bus_models_use(sd_bus_message *request, Manager *m, const Caller *caller, sd_bus_error *error) {
+        ModelVerdict verdict;
+        Error e = ERROR_INIT;
+        const char *name;
+        int force, r;
+
+        r = sd_bus_message_read(request, "sb", &name, &force);
+        if (r < 0)
+                return r;
+        r = manager_use_model(m, name, force, &verdict, &e);
+        return r < 0 ? model_error(error, r, &e) : reply_verdict(request, &verdict);
+}
+
+int bus_models_rollback(sd_bus_message *request, Manager *m, const Caller *caller,
+                        sd_bus_error *error) {
+        ModelVerdict verdict;
+        Error e = ERROR_INIT;
+        int r;
+
+        r = manager_rollback_model(m, &verdict, &e);
+        return r < 0 ? model_error(error, r, &e) : reply_verdict(request, &verdict);
+}
+
+int bus_models_remove(sd_bus_message *request, Manager *m, const Caller *caller,
+                      sd_bus_error *error) {
+        Error e = ERROR_INIT;
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read(request, "s", &name);
+        if (r < 0)
+                return r;
+        r = manager_remove_model(m, name, &e);
+        return r < 0 ? model_error(error, r, &e) : sd_bus_reply_method_return(request, NULL);
+}
+
+/* A memory file that nobody can change any more: reading it neither waits nor surprises. Anything
+ * else (a folder, a pipe, a device, a file on a file system that hangs) has no such seals. */
+static int read_sealed(int fd, const char *what, size_t max, char **ret, size_t *ret_size,
+                       Error *e) {
+        _cleanup_free_
+        char *data = NULL;
+        int seals = fcntl(fd, F_GET_SEALS);
+        struct stat st;
+        size_t size;
+        ssize_t n;
+
+        if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+                return error_set(e, -EINVAL,
+                                 "%s: not a memory file sealed against writing, growing and "
+                                 "shrinking",
+                                 what);
+        if ((uint64_t)st.st_size > max)
+                return error_set(e, -EINVAL, "%s: larger than %zu bytes", what, max);
+        size = (size_t)st.st_size;
+        data = malloc(size + 1);
+        if (!data)
+                return error_set(e, -ENOMEM, "out of memory");
+        n = pread(fd, data, size, 0);
+        if (n < 0 || (size_t)n != size)
+                return error_set(e, -EINVAL, "%s: cannot be read: %s", what,
+                                 n < 0 ? strerror(errno) : "too short");
+        data[size] = '\0';
+        *ret = TAKE_PTR(data);
+        *ret_size = size;
+        return 0;
+}
+
+int bus_models_install(sd_bus_message *request, Manager *m, const Caller *caller,
+                       sd_bus_error *error) {
+        _cleanup_free_
+        char *manifest = NULL, *cfg = NULL, *weights = NULL, *validation = NULL;
+        ModelFiles files = {};
+        ModelVerdict verdict;
+        Error e = ERROR_INIT;
+        int fds[4], force, r;
+
+        r = sd_bus_message_read(request, "hhhhb", &fds[0], &fds[1], &fds[2], &fds[3], &force);
+        if (r < 0)
+                return r;
+        r = read_sealed(fds[0], "manifest", MANIFEST_SIZE_MAX, &manifest, &files.manifest.size, &e);
+        if (r >= 0)
+                r = read_sealed(fds[1], "cfg", CFG_SIZE_MAX, &cfg, &files.cfg.size, &e);
+        if (r >= 0)
+                r = read_sealed(fds[2], "weights", WEIGHTS_SIZE_MAX, &weights, &files.weights.size,
+                                &e);
+        if (r >= 0)
+                r = read_sealed(fds[3], "validation", MODEL_ROWS_SIZE_MAX, &validation,
+                                &files.validation.size, &e);
+        if (r < 0)
+                return model_error(error, r, &e);
+        files.manifest.data = manifest;
+        files.cfg.data = cfg;
+        files.weights.data = weights;
+        files.validation.data = validation;
+        r = manager_install_model(m, &files, force, &verdict, &e);
+        if (r < 0)
+                return model_error(error, r, &e);
+        journal_log(LOG_INFO, "model %s is installed", verdict.name);
+        return reply_verdict(request, &verdict);
+}
+
+const sd_bus_vtable bus_models_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", models),
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Info", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{sv}", model),
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Verify", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{sv}", verdict),
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS(
+                "Install",
+                SD_BUS_ARGS("h", manifest, "h", cfg, "h", weights, "h", validation, "b", force),
+                SD_BUS_RESULT("a{sv}", verdict), bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Use", SD_BUS_ARGS("s", name, "b", force),
+                                SD_BUS_RESULT("a{sv}", verdict), bus_on_method,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Rollback", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", verdict),
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, bus_on_method,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
