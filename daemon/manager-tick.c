@@ -118,6 +118,7 @@ void manager_tick(Manager *m) {
                 manager_note_look(m);
         }
         m->tick_error = r;
+        manager_save_priors(m, /* at_stop= */ false);
         journal_flush();
         m->tick_cpu = usec_now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 }

@@ -188,10 +188,12 @@ static int manager_setup_pipeline(Manager *m, Error *e) {
                 r = pipeline_new(&m->policy, m->model, getpid(), &m->pipeline);
         if (r < 0)
                 return error_set(e, r, "cannot make the pipeline: %s", strerror(-r));
-        if (!m->options->recording)
-                return 0;
-        return recording_create(m->options->recording, &m->policy, m->model, getpid(),
-                                &m->recording, e);
+        if (m->options->recording)
+                r = recording_create(m->options->recording, &m->policy, m->model, getpid(),
+                                     &m->recording, e);
+        if (r >= 0)
+                manager_load_priors(m);
+        return r;
 }
 
 static int manager_setup(Manager *m, Error *e) {
@@ -299,6 +301,7 @@ int manager_run(Manager *m) {
         if (r < 0)
                 journal_log(LOG_ERR, "the event loop failed: %s", strerror(-r));
         manager_restore_at_stop(m);
+        manager_save_priors(m, /* at_stop= */ true);
         journal_note(LOG_INFO, MESSAGE_STOPPED, NULL, "aikmd stopped after %" PRIu64 " ticks",
                      m->ticks);
         return r;

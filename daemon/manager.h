@@ -83,10 +83,13 @@ typedef struct Manager {
         bool watchdog_starved;
         uint64_t ticks;
         uint64_t rescans;
-        size_t n_decisions; /* in the last tick */
-        usec_t started_at;  /* CLOCK_BOOTTIME */
-        usec_t tick_cpu;    /* CPU time of the last tick */
-        int tick_error;     /* of the last tick, so that a lasting failure is told once */
+        size_t n_decisions;     /* in the last tick */
+        usec_t started_at;      /* CLOCK_BOOTTIME */
+        usec_t tick_cpu;        /* CPU time of the last tick */
+        uint64_t priors_saved;  /* PriorTable.generation that is on disk */
+        usec_t priors_saved_at; /* CLOCK_BOOTTIME; 0: not yet looked at */
+        int priors_error;       /* of the last time, so that a lasting failure is told once */
+        int tick_error;         /* of the last tick, so that a lasting failure is told once */
 } Manager;
 
 /* options must outlive the manager. Returns 0 or -errno with *e set. */
@@ -148,6 +151,13 @@ int manager_rollback(Manager *m, RestoreWhat what, uint64_t number, RestoreCount
 /* At start, what a crash left; at the end, what is still changed. */
 void manager_restore_leftovers(Manager *m);
 void manager_restore_at_stop(Manager *m);
+
+/* What was learned of programs: from the state directory, and to it, where it is time or at_stop.
+ * What fails is told and does no harm. */
+void manager_load_priors(Manager *m);
+void manager_save_priors(Manager *m, bool at_stop);
+/* exe NULL: all. Returns how many programs. */
+size_t manager_forget_priors(Manager *m, const char *exe);
 
 /* What enters or leaves the pipeline, into the recording where there is one:
  * manager_record(m, exec, pid). The first failure ends the recording. */

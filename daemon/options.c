@@ -59,7 +59,8 @@ void options_print_help(FILE *f) {
               "      --runtime-dir=DIR    ledger (default $RUNTIME_DIRECTORY "
               "or " DEFAULT_RUNTIME_DIR ")\n"
               "      --state-dir=DIR      what outlives a boot (default $STATE_DIRECTORY "
-              "or " DEFAULT_STATE_DIR ")\n"
+              "or " DEFAULT_STATE_DIR ",\n"
+              "                           DIR/state where --runtime-dir=DIR is given)\n"
               "      --collector=WHICH    auto, bpf or proc\n"
               "      --cgroup-name=NAME   name of the daemon's own cgroup\n"
               "      --no-bus             serve no D-Bus interface\n"
@@ -120,6 +121,16 @@ static void take_dir(const char *variable, const char *otherwise, char *ret, siz
         snprintf(ret, size, "%.*s", (int)strcspn(value, ":"), value);
         if (!ret[0])
                 snprintf(ret, size, "%s", otherwise);
+}
+
+/* A daemon that runs elsewhere than the system's has no business in what that one has learned. */
+static void choose_state_dir(Options *o) {
+        if (o->state_dir[0])
+                return;
+        if (streq(o->runtime_dir, DEFAULT_RUNTIME_DIR))
+                snprintf(o->state_dir, sizeof(o->state_dir), "%s", DEFAULT_STATE_DIR);
+        else
+                snprintf(o->state_dir, sizeof(o->state_dir), "%s/state", o->runtime_dir);
 }
 
 static int add_config_dir(Options *o, const char *path, Error *e) {
@@ -220,7 +231,7 @@ int options_parse(int argc, char *argv[], Options *o, Error *e) {
         int c, r;
 
         take_dir("RUNTIME_DIRECTORY", DEFAULT_RUNTIME_DIR, o->runtime_dir, sizeof(o->runtime_dir));
-        take_dir("STATE_DIRECTORY", DEFAULT_STATE_DIR, o->state_dir, sizeof(o->state_dir));
+        take_dir("STATE_DIRECTORY", "", o->state_dir, sizeof(o->state_dir));
         o->bus_address = getenv("AIKM_BUS_ADDRESS");
         if (o->bus_address && !o->bus_address[0])
                 o->bus_address = NULL;
@@ -235,6 +246,7 @@ int options_parse(int argc, char *argv[], Options *o, Error *e) {
                 if (r < 0)
                         return r;
         }
+        choose_state_dir(o);
         if (optind < argc && o->task == TASK_CHECK_CONFIG) {
                 o->files = argv + optind;
                 o->n_files = (size_t)(argc - optind);

@@ -22,7 +22,7 @@ typedef struct Options {
         size_t n_config_dirs;
         Settings settings; /* --set, --mode, --model, --interval, in order */
         char runtime_dir[256];
-        char state_dir[256];     /* made when something is first written to it */
+        char state_dir[264];     /* made when something is first written to it */
         const char *cgroup_name; /* NULL: the executor's own default */
         const char *recording;   /* --record's or --replay's file */
         char **files;            /* --check-config's: these instead of the folders */
