@@ -111,7 +111,7 @@ static void print_sources(const Context *c, const json_object *s, FILE *f) {
         const char *model_why = nonempty(s, "model_reason"), *digest = nonempty(s, "model_digest");
         const char *version = nonempty(s, "model_version"), *pace = nonempty(s, "pace_sentence");
         const char *no_triggers = nonempty(s, "triggers_reason");
-        uint64_t lost = 0, rescans = 0, interval, ticks = 0;
+        uint64_t lost = 0, rescans = 0, interval, ticks = 0, recorder = 0, unrecorded = 0;
         char number[FORMAT_MAX];
 
         report_field(c, f, "Source", why ? STYLE_WARN : STYLE_NONE, "%s%s%s",
@@ -122,6 +122,13 @@ static void print_sources(const Context *c, const json_object *s, FILE *f) {
                      "%s, %" PRIu64 " lost, %" PRIu64 " rescans%s%s",
                      json_str(s, "events") ?: "unknown", lost, rescans, events_why ? ": " : "",
                      events_why ? events_why : "");
+        (void)json_u64(s, "recorder", &recorder);
+        (void)json_u64(s, "recorder_lost_ticks", &unrecorded);
+        if (recorder > 0 || unrecorded > 0)
+                report_field(c, f, "Data set", unrecorded > 0 ? STYLE_WARN : STYLE_NONE,
+                             "%s, %" PRIu64 " ticks lost",
+                             recorder > 0 ? "a recorder is connected" : "no recorder is connected",
+                             unrecorded);
         report_field(c, f, "Model", model_why ? STYLE_WARN : STYLE_NONE, "%s%s%s%s%.12s%s%s%s",
                      json_str(s, "model") ?: "unknown", version ? " " : "", version ? version : "",
                      digest ? " (sha256 " : "", digest ? digest : "", digest ? ")" : "",

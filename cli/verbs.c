@@ -19,6 +19,7 @@ const Verb *const verb_table[] = {
         &verb_spec_demo,
         &verb_spec_model,
         &verb_spec_config,
+        &verb_spec_dataset,
         NULL,
 };
 /* clang-format on */

@@ -22,6 +22,15 @@ static int append_mode(sd_bus_message *reply, const Manager *m) {
         return r;
 }
 
+static int append_feed(sd_bus_message *reply, const Manager *m) {
+        FeedStatus feed;
+        int r;
+
+        feed_get_status(m->feed, &feed);
+        r = bus_append_u32(reply, "Recorder", (uint32_t)feed.client);
+        return r < 0 ? r : bus_append_u64(reply, "RecorderLostTicks", feed.lost);
+}
+
 static int append_sources(sd_bus_message *reply, const Manager *m) {
         bool bpf = collector_source(m->collector) == SAMPLE_SOURCE_BPF;
         int r;
@@ -37,6 +46,8 @@ static int append_sources(sd_bus_message *reply, const Manager *m) {
                 r = bus_append_u64(reply, "LostEvents", m->events_lost);
         if (r >= 0)
                 r = bus_append_u64(reply, "Rescans", m->rescans);
+        if (r >= 0)
+                r = append_feed(reply, m);
         return r;
 }
 

@@ -11,6 +11,8 @@
 
 #include "util/macro.h"
 
+const char *journal_identifier = "aikmd";
+
 #define VALUE_MAX ((size_t)600)
 
 /*
@@ -87,7 +89,7 @@ static bool write_stderr(int priority, const char *text) {
         struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
 
         if (!stderr_is_journal) {
-                fprintf(stderr, "aikmd: %s%s\n",
+                fprintf(stderr, "%s: %s%s\n", journal_identifier,
                         priority >= 0 && priority < (int)ELEMENTSOF(words) ? words[priority] : "",
                         text);
                 return true;
@@ -105,7 +107,7 @@ static void tell_lost(void) {
         snprintf(text, sizeof(text), "%u messages were lost: the journal did not listen", n_lost);
         journal_payload_add(&p, "MESSAGE", text);
         journal_payload_add(&p, "PRIORITY", "4"); /* LOG_WARNING */
-        journal_payload_add(&p, "SYSLOG_IDENTIFIER", "aikmd");
+        journal_payload_add(&p, "SYSLOG_IDENTIFIER", journal_identifier);
         if (send_native(p.data, p.n) >= 0)
                 n_lost = 0;
 }

@@ -18,6 +18,10 @@ typedef struct JournalPayload {
 /* name: capitals, digits, underscores. value: any text, cut where it is longer than 600 bytes. */
 void journal_payload_add(JournalPayload *p, const char *name, const char *value);
 
+/* Who tells: SYSLOG_IDENTIFIER, and what lines on stderr begin with. "aikmd" where it is not
+ * changed. */
+extern const char *journal_identifier;
+
 /* socket: of journald. Looks whether stderr is a stream of the journal. Call once. */
 void journal_sink_init(const char *socket);
 

@@ -44,6 +44,12 @@ static Kind table[] = {
         LIMITED(MESSAGE_UNIT_HANDS_OFF, "unit-hands-off", 20),
         LIMITED(MESSAGE_CHANGE_FAILED, "change-failed", 10),
         LIMITED(MESSAGE_EVENTS_LOST, "events-lost", 5),
+        LIMITED(MESSAGE_FEED_LOST, "feed-lost", 5),
+        ALWAYS(MESSAGE_DATASET_STARTED, "dataset-started"),
+        ALWAYS(MESSAGE_DATASET_STOPPED, "dataset-stopped"),
+        LIMITED(MESSAGE_DATASET_BROKEN, "dataset-broken", 5),
+        LIMITED(MESSAGE_DATASET_HELD_UP, "dataset-held-up", 5),
+        LIMITED(MESSAGE_DATASET_RESUMED, "dataset-resumed", 5),
         LIMITED(MESSAGE_COLLECTOR_FALLBACK, "collector-fallback", 5),
         /* What strangers can cause at will is limited apart from what administrators do. */
         ALWAYS(MESSAGE_REQUEST_ADMITTED, "request-admitted"),
@@ -67,6 +73,11 @@ void journal_init_at(const char *socket) {
 
 void journal_init(void) {
         journal_init_at("/run/systemd/journal/socket");
+}
+
+void journal_init_as(const char *identifier) {
+        journal_identifier = identifier;
+        journal_init();
 }
 
 static void add_number(JournalPayload *p, const char *name, uint64_t v) {
@@ -105,7 +116,7 @@ static void send(int priority, const char *message_id, const JournalFields *fiel
         journal_payload_add(&p, "PRIORITY",
                             (const char[]){(char)('0' + CLAMP(priority, LOG_EMERG, LOG_DEBUG)), 0});
         add_string(&p, "MESSAGE_ID", message_id);
-        journal_payload_add(&p, "SYSLOG_IDENTIFIER", "aikmd");
+        journal_payload_add(&p, "SYSLOG_IDENTIFIER", journal_identifier);
         if (fields)
                 add_fields(&p, fields);
         journal_sink_send(priority, text, &p);

@@ -38,6 +38,12 @@
 #define MESSAGE_REQUEST_ADMITTED "24bf93e3510f42868ea22428b7ef6ba6"
 #define MESSAGE_OWN_REQUEST_ADMITTED "2648c130931a4f0cb4ec43338625b314"
 #define MESSAGE_REQUEST_REFUSED "5c3624a09eb54e5d93fb9f51d0f24654"
+#define MESSAGE_FEED_LOST "2b2c9b12eba746ae8bad5407152625e7"
+#define MESSAGE_DATASET_STARTED "a0f16fafe4254ef2905ac2f09e84ee1b"
+#define MESSAGE_DATASET_STOPPED "6b1d78ae0b3746aea33cd20f1324ec6e"
+#define MESSAGE_DATASET_BROKEN "d7a54723d82c4b5693268859776a3f7b"
+#define MESSAGE_DATASET_HELD_UP "90a2eb7819844a11a52341b92394ff8c"
+#define MESSAGE_DATASET_RESUMED "9d3a62669f634b25a6261b77255a781f"
 #define MESSAGE_SUPPRESSED "fd0c324c7a76494ea2c4d3a40138565f"
 
 /* The fields of a message: type and name of the member, name in the journal, meaning. aikmd(8)
@@ -71,10 +77,12 @@ typedef struct JournalFields {
 } JournalFields;
 
 /*
- * Prepares for messages. Call once, before the first. journal_init_at(): with another socket than
+ * Prepares for messages. Call once, before the first. journal_init_as(): for another program than
+ * aikmd. journal_init_at(): with another socket than
  * journald's, for tests.
  */
 void journal_init(void);
+void journal_init_as(const char *identifier);
 void journal_init_at(const char *socket);
 
 /*

@@ -73,6 +73,7 @@ static int manager_look_and_act(Manager *m) {
         r = pipeline_observe(m->pipeline, &m->sample, &wanted, &n_wanted);
         if (r < 0)
                 return r;
+        feed_catch_up(m->feed);
         manager_feed_idents(m, wanted, n_wanted);
         executor_sweep(m->executor);
         executor_check_units(m->executor, manager_on_unit_foreign, m);

@@ -196,6 +196,44 @@ static int manager_setup_pipeline(Manager *m, Error *e) {
         return r;
 }
 
+static int manager_begin_feed(const RecordingSink *sink, Recording **ret, void *userdata) {
+        const Manager *m = userdata;
+
+        return recording_create_sink(sink, &m->policy, m->model, getpid(), ret, /* e= */ NULL);
+}
+
+static void manager_catch_up_feed(Recording *r, void *userdata) {
+        const Manager *m = userdata;
+
+        for (size_t i = 0; i < pipeline_count(m->pipeline); i++) {
+                ProcView view;
+
+                pipeline_get_proc(m->pipeline, i, &view);
+                if (view.ident)
+                        (void)recording_write_ident(r, view.sample.pid, view.ident);
+        }
+}
+
+static void manager_on_feed_lost(uint64_t lost, void *userdata) {
+        journal_note(
+                LOG_NOTICE, MESSAGE_FEED_LOST, NULL,
+                "The data set's recorder reads too slowly: a tick was left out; further losses "
+                "are counted in the status");
+}
+
+/* The data set is a refinement: the daemon goes on without. */
+static void manager_setup_feed(Manager *m) {
+        static const FeedOps ops = {
+                .begin = manager_begin_feed,
+                .catch_up = manager_catch_up_feed,
+                .lost = manager_on_feed_lost,
+        };
+        Error e = ERROR_INIT;
+
+        if (feed_new(m->event, m->runtime_fd, &ops, m, &m->feed, &e) < 0)
+                journal_log(LOG_WARNING, "%s, going on without a feed for the data set", e.text);
+}
+
 static int manager_setup(Manager *m, Error *e) {
         int r;
 
@@ -229,6 +267,7 @@ static int manager_setup(Manager *m, Error *e) {
                 r = bus_new(m, &m->bus, e);
         if (r < 0)
                 return r;
+        manager_setup_feed(m);
         r = manager_arm_timer(m);
         if (r < 0)
                 return error_set(e, r, "cannot set the timer: %s", strerror(-r));
@@ -268,6 +307,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->timer);
         sd_event_source_disable_unref(m->watchdog_source);
         recording_close(m->recording);
+        feed_free(m->feed);
         pipeline_free(m->pipeline);
         model_free(m->model);
         model_store_free(m->models);

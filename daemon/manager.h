@@ -17,6 +17,7 @@
 #include "collectors/events.h"
 #include "collectors/psi-trigger.h"
 #include "daemon/executor.h"
+#include "daemon/feed.h"
 #include "daemon/journal.h"
 #include "daemon/ledger.h"
 #include "daemon/options.h"
@@ -69,6 +70,7 @@ typedef struct Manager {
                                  */
         Pipeline *pipeline;
         Recording *recording;
+        Feed *feed; /* NULL: it could not be set up */
         Sample sample;
         Trial trial;
 
@@ -159,13 +161,15 @@ void manager_save_priors(Manager *m, bool at_stop);
 /* exe NULL: all. Returns how many programs. */
 size_t manager_forget_priors(Manager *m, const char *exe);
 
-/* What enters or leaves the pipeline, into the recording where there is one:
- * manager_record(m, exec, pid). The first failure ends the recording. */
+/* What enters or leaves the pipeline, into the recording and the feed where there is one:
+ * manager_record(m, exec, pid). The first failure ends the recording; a feed has none. */
 #define manager_record(m, what, ...)                                                           \
         do {                                                                                   \
                 if ((m)->recording)                                                            \
                         manager_recorded((m),                                                  \
                                          recording_write_##what((m)->recording, __VA_ARGS__)); \
+                if (feed_recording((m)->feed))                                                 \
+                        (void)recording_write_##what(feed_recording((m)->feed), __VA_ARGS__);  \
         } while (0)
 void manager_recorded(Manager *m, int r);
 

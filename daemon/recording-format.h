@@ -35,6 +35,8 @@ typedef enum FrameType {
         FRAME_FORGET,     /* RecordedPid; then the executable with NUL, "": all */
         FRAME_MODEL,      /* RecordedModel: predicts from here on */
         _FRAME_TYPE_COUNT,
+        /* Of a feed (feed.h) alone, apart from those that a file has. */
+        FRAME_LOST = 64, /* RecordedCount: ticks that were left out here */
 } FrameType;
 
 /* check makes sure of the size before it is believed, so that a file that ends too early can be
@@ -115,6 +117,12 @@ _Static_assert(sizeof(RecordedSample) == 96, "no holes");
 _Static_assert(sizeof(RecordedPid) == 16, "no holes");
 _Static_assert(sizeof(RecordedModel) == 136, "no holes");
 _Static_assert(sizeof(RecordedDecision) == 496, "no holes");
+
+/* A frame as it stands in the stream. */
+typedef struct LostFrame {
+        FrameHead head;
+        RecordedCount count;
+} LostFrame;
 
 static inline uint64_t frame_check(uint32_t type, uint32_t size) {
         const uint32_t words[2] = {type, size};

@@ -27,8 +27,24 @@ int reader_damaged(const Reader *r, Error *e, const char *format, ...) {
                          text);
 }
 
-/* Returns 1, 0 where the file ends before, or -errno. */
+static int reader_get_stream(Reader *r, void *data, size_t size, Error *e) {
+        for (size_t n = 0; n < size;) {
+                ssize_t k = r->get(r->userdata, (char *)data + n, size - n);
+
+                if (k < 0)
+                        return error_set(e, (int)k, "%s: %s", r->path, strerror((int)-k));
+                if (k == 0)
+                        return 0;
+                n += (size_t)k;
+                r->next += (uint64_t)k;
+        }
+        return 1;
+}
+
+/* Returns 1, 0 where the file or stream ends before, or -errno. */
 static int reader_get(Reader *r, void *data, size_t size, Error *e) {
+        if (!r->file)
+                return reader_get_stream(r, data, size, e);
         if (size > r->size - r->next)
                 return 0;
         errno = 0;
@@ -39,10 +55,27 @@ static int reader_get(Reader *r, void *data, size_t size, Error *e) {
         return 1;
 }
 
-int reader_open(Reader *r, const char *path, Error *e) {
+static int reader_magic(Reader *r, Error *e) {
         char magic[RECORDING_MAGIC_SIZE];
+        int k;
+
+        k = reader_get(r, magic, sizeof(magic), e);
+        if (k < 0)
+                return k;
+        if (k == 0 || memcmp(magic, RECORDING_MAGIC, sizeof(magic)) != 0)
+                return error_set(e, -EPROTO, "%s: is no recording (it does not begin with %s)",
+                                 r->path, RECORDING_MAGIC);
+        return 0;
+}
+
+int reader_open_stream(Reader *r, const char *name, ReaderGet get, void *userdata, Error *e) {
+        *r = (Reader){.path = name, .get = get, .userdata = userdata, .size = UINT64_MAX};
+        return reader_magic(r, e);
+}
+
+int reader_open(Reader *r, const char *path, Error *e) {
         struct stat st;
-        int fd, k;
+        int fd;
 
         *r = (Reader){.path = path};
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -58,13 +91,7 @@ int reader_open(Reader *r, const char *path, Error *e) {
         if (!S_ISREG(st.st_mode))
                 return error_set(e, -EINVAL, "%s: is not a regular file", path);
         r->size = (uint64_t)st.st_size;
-        k = reader_get(r, magic, sizeof(magic), e);
-        if (k < 0)
-                return k;
-        if (k == 0 || memcmp(magic, RECORDING_MAGIC, sizeof(magic)) != 0)
-                return error_set(e, -EPROTO, "%s: is no recording (it does not begin with %s)",
-                                 path, RECORDING_MAGIC);
-        return 0;
+        return reader_magic(r, e);
 }
 
 /* What a frame of that type may hold at least and at most; false: no such type. */
@@ -115,6 +142,9 @@ static bool frame_limits(uint32_t type, uint64_t *ret_min, uint64_t *ret_max) {
         case FRAME_FEEDBACK:
                 *ret_min = *ret_max = sizeof(RecordedCount) + sizeof(RecordedDecision);
                 return true;
+        case FRAME_LOST:
+                *ret_min = *ret_max = sizeof(RecordedCount);
+                return true;
         default:
                 return false;
         }
@@ -134,7 +164,7 @@ int reader_next(Reader *r, Error *e) {
         }
         if (r->head.check != frame_check(r->head.type, r->head.size))
                 return reader_damaged(r, e, "the frame's head does not match its check sum");
-        if (!frame_limits(r->head.type, &min, &max))
+        if (!frame_limits(r->head.type, &min, &max) || (r->head.type == FRAME_LOST && r->file))
                 return reader_damaged(r, e, "there is no frame type %u", r->head.type);
         if (r->head.size < min || r->head.size > max)
                 return reader_damaged(r, e, "a frame of type %u has %u bytes", r->head.type,
@@ -152,8 +182,10 @@ int reader_next(Reader *r, Error *e) {
                 r->allocated = r->head.size;
         }
         k = reader_get(r, r->payload, r->head.size, e);
-        if (k < 0)
+        if (k <= 0) {
+                r->torn = k == 0;
                 return k;
+        }
         r->payload[r->head.size] = '\0';
         if (r->head.hash != fnv1a64(FNV1A64_INIT, r->payload, r->head.size))
                 return reader_damaged(r, e, "the frame does not match its check sum");
@@ -233,6 +265,77 @@ int reader_sample(Reader *r, Sample *ret, Error *e) {
         r->sample_allocated = r->allocated;
         r->payload = swap;
         r->allocated = swap_allocated;
+        return 0;
+}
+
+int reader_ident(const Reader *r, pid_t *ret_pid, Ident *ret, bool *ret_known, Error *e) {
+        const RecordedPid *head = (const RecordedPid *)r->payload;
+        const char *p = r->payload + sizeof(*head) + sizeof(BuildId);
+        const char *end = r->payload + r->head.size;
+        Ident ident = {0};
+        const struct {
+                char *text;
+                size_t size;
+        } parts[] = {
+                {ident.exe, sizeof(ident.exe)},
+                {ident.cgroup, sizeof(ident.cgroup)},
+                {ident.unit, sizeof(ident.unit)},
+        };
+
+        memcpy(&ident.build, r->payload + sizeof(*head), sizeof(ident.build));
+        if (!build_id_is_sane(&ident.build))
+                return reader_damaged(r, e, "a build-id is impossible");
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+                size_t n = strnlen(p, (size_t)(end - p));
+
+                if (p + n >= end || n >= parts[i].size)
+                        return reader_damaged(r, e, "an identity's text is too long");
+                memcpy(parts[i].text, p, n);
+                p += n + 1;
+        }
+        if (p != end || head->number > 1 || head->start > strlen(ident.cgroup))
+                return reader_damaged(r, e, "an identity's size does not fit");
+        ident.group_length = (uint16_t)head->start;
+        *ret_pid = head->pid;
+        *ret = ident;
+        *ret_known = head->number > 0;
+        return 0;
+}
+
+int reader_decisions(const Reader *r, const RecordedDecision **ret, size_t *ret_n, Error *e) {
+        const RecordedCount *count = (const RecordedCount *)r->payload;
+        const RecordedDecision *d = (const RecordedDecision *)(r->payload + sizeof(*count));
+        Decision sane;
+
+        if (count->n > RECORDING_DECISIONS_MAX ||
+            r->head.size != sizeof(*count) + count->n * sizeof(*d))
+                return reader_damaged(r, e, "the decisions' size does not fit");
+        for (uint64_t i = 0; i < count->n; i++)
+                if (recorded_decision_to(&d[i], &sane) < 0)
+                        return reader_damaged(r, e, "a decision is impossible");
+        *ret = d;
+        *ret_n = count->n;
+        return 0;
+}
+
+int reader_feedback(const Reader *r, const RecordedDecision **ret, Outcome *ret_outcome, Error *e) {
+        const RecordedCount *outcome = (const RecordedCount *)r->payload;
+        const RecordedDecision *d = (const RecordedDecision *)(r->payload + sizeof(*outcome));
+        Decision sane;
+
+        if (outcome->n >= _OUTCOME_COUNT || recorded_decision_to(d, &sane) < 0)
+                return reader_damaged(r, e, "an outcome is impossible");
+        *ret = d;
+        *ret_outcome = (Outcome)outcome->n;
+        return 0;
+}
+
+int reader_lost(const Reader *r, uint64_t *ret, Error *e) {
+        const RecordedCount *count = (const RecordedCount *)r->payload;
+
+        if (count->n == 0 || count->n > INT64_MAX)
+                return reader_damaged(r, e, "a loss of %" PRIu64 " ticks is impossible", count->n);
+        *ret = count->n;
         return 0;
 }
 

@@ -15,9 +15,10 @@
 #define PARTS_MAX 5
 
 struct Recording {
-        FILE *file;
-        int error; /* the first write error; nothing is written after it */
-        char buffer[BUFFER_SIZE];
+        RecordingSink sink;
+        FILE *file; /* of the sink where it is a file; NULL: it is none */
+        int error;  /* the first write error; nothing is written after it */
+        char *buffer;
 };
 
 typedef struct Part {
@@ -31,22 +32,29 @@ static int recording_fail(Recording *r, int error) {
         return r->error;
 }
 
-static int recording_put(Recording *r, const void *data, size_t size) {
-        if (size == 0)
-                return 0;
+static int file_put(void *userdata, const void *data, size_t size) {
         errno = 0;
-        if (fwrite(data, 1, size, r->file) != size)
-                return recording_fail(r, -errno);
-        return 0;
+        return fwrite(data, 1, size, userdata) == size ? 0 : errno > 0 ? -errno : -EIO;
+}
+
+static int file_flush(void *userdata) {
+        errno = 0;
+        return fflush(userdata) == 0 ? 0 : errno > 0 ? -errno : -EIO;
+}
+
+static int recording_put(Recording *r, const void *data, size_t size) {
+        int k = size > 0 ? r->sink.put(r->sink.userdata, data, size) : 0;
+
+        return k < 0 ? recording_fail(r, k) : 0;
 }
 
 static int recording_flush(Recording *r) {
+        int k;
+
         if (r->error < 0)
                 return r->error;
-        errno = 0;
-        if (fflush(r->file) != 0)
-                return recording_fail(r, -errno);
-        return 0;
+        k = r->sink.flush(r->sink.userdata);
+        return k < 0 ? recording_fail(r, k) : 0;
 }
 
 static int recording_frame(Recording *r, FrameType type, const Part *parts, size_t n_parts) {
@@ -108,34 +116,23 @@ void recorded_decision_from(const Decision *d, RecordedDecision *ret) {
         copy_text(ret->unit, d->unit, sizeof(ret->unit));
 }
 
-int recording_create_fd(int fd, const Policy *policy, const Model *model, pid_t self,
-                        Recording **ret, Error *e) {
+/* Magic and header. */
+static int recording_begin(Recording *r, const Policy *policy, const Model *model, pid_t self,
+                           Error *e) {
         RecordedHeader header = {
                 .version = RECORDING_VERSION,
                 .sample_size = sizeof(ProcSample),
                 .schema = feature_schema_hash(),
                 .self = self,
         };
-        _cleanup_close_
-        int owned = fd;
-        _cleanup_(recording_closep)
-        Recording *r = NULL;
         _cleanup_free_
-        char *json = NULL;
+        char *json = config_to_json(policy);
         int k;
 
-        r = calloc(1, sizeof(*r));
-        json = config_to_json(policy);
-        if (!r || !json)
+        if (!json)
                 return error_set(e, -ENOMEM, "out of memory");
         if (strlen(json) > RECORDING_POLICY_MAX)
                 return error_set(e, -EFBIG, "the policy is too big to record");
-        r->file = fdopen(owned, "wb");
-        if (!r->file)
-                return error_set(e, -errno, "%s", strerror(errno));
-        (void)TAKE_FD(owned);
-        setvbuf(r->file, r->buffer, _IOFBF, sizeof(r->buffer));
-
         copy_text(header.model, model->name, sizeof(header.model));
         copy_text(header.digest, model->digest, sizeof(model->digest));
         k = recording_put(r, RECORDING_MAGIC, RECORDING_MAGIC_SIZE);
@@ -144,8 +141,47 @@ int recording_create_fd(int fd, const Policy *policy, const Model *model, pid_t 
                                     (Part[]){{&header, sizeof(header)}, {json, strlen(json)}}, 2);
         if (k >= 0)
                 k = recording_flush(r);
+        return k < 0 ? error_set(e, k, "%s", strerror(-k)) : 0;
+}
+
+int recording_create_sink(const RecordingSink *sink, const Policy *policy, const Model *model,
+                          pid_t self, Recording **ret, Error *e) {
+        _cleanup_(recording_closep)
+        Recording *r = calloc(1, sizeof(*r));
+        int k;
+
+        if (!r)
+                return error_set(e, -ENOMEM, "out of memory");
+        r->sink = *sink;
+        k = recording_begin(r, policy, model, self, e);
         if (k < 0)
-                return error_set(e, k, "%s", strerror(-k));
+                return k;
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
+int recording_create_fd(int fd, const Policy *policy, const Model *model, pid_t self,
+                        Recording **ret, Error *e) {
+        _cleanup_close_
+        int owned = fd;
+        _cleanup_(recording_closep)
+        Recording *r = NULL;
+        int k;
+
+        r = calloc(1, sizeof(*r));
+        if (r)
+                r->buffer = malloc(BUFFER_SIZE);
+        if (!r || !r->buffer)
+                return error_set(e, -ENOMEM, "out of memory");
+        r->file = fdopen(owned, "wb");
+        if (!r->file)
+                return error_set(e, -errno, "%s", strerror(errno));
+        (void)TAKE_FD(owned);
+        setvbuf(r->file, r->buffer, _IOFBF, BUFFER_SIZE);
+        r->sink = (RecordingSink){.put = file_put, .flush = file_flush, .userdata = r->file};
+        k = recording_begin(r, policy, model, self, e);
+        if (k < 0)
+                return k;
         *ret = TAKE_PTR(r);
         return 0;
 }
@@ -170,6 +206,7 @@ Recording *recording_close(Recording *r) {
         if (r) {
                 if (r->file)
                         fclose(r->file);
+                free(r->buffer);
                 free(r);
         }
         return NULL;

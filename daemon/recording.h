@@ -29,6 +29,18 @@ int recording_create(const char *path, const Policy *policy, const Model *model,
 /* The same to a descriptor open for writing, which it takes over in any case. */
 int recording_create_fd(int fd, const Policy *policy, const Model *model, pid_t self,
                         Recording **ret, Error *e);
+
+/* Where the bytes go, where that is no file. Each returns 0 or -errno; the first failure ends the
+ * recording. */
+typedef struct RecordingSink {
+        int (*put)(void *userdata, const void *data, size_t size);
+        int (*flush)(void *userdata); /* what was put since the last flush belongs together */
+        void *userdata;
+} RecordingSink;
+
+/* The same to a sink, which is copied. Nothing is closed at the end. */
+int recording_create_sink(const RecordingSink *sink, const Policy *policy, const Model *model,
+                          pid_t self, Recording **ret, Error *e);
 Recording *recording_close(Recording *r);
 DEFINE_CLEANUP(Recording *, recording_close);
 

@@ -200,34 +200,15 @@ static int replay_sample(Replay *r, Error *e) {
 }
 
 static int replay_ident(Replay *r, Error *e) {
-        const RecordedPid *head = (const RecordedPid *)r->reader.payload;
-        const char *p = r->reader.payload + sizeof(*head) + sizeof(BuildId);
-        const char *end = r->reader.payload + r->reader.head.size;
-        Ident ident = {0};
-        const struct {
-                char *text;
-                size_t size;
-        } parts[] = {
-                {ident.exe, sizeof(ident.exe)},
-                {ident.cgroup, sizeof(ident.cgroup)},
-                {ident.unit, sizeof(ident.unit)},
-        };
+        Ident ident;
+        pid_t pid;
+        bool known;
+        int k;
 
-        memcpy(&ident.build, r->reader.payload + sizeof(*head), sizeof(ident.build));
-        if (!build_id_is_sane(&ident.build))
-                return reader_damaged(&r->reader, e, "a build-id is impossible");
-        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
-                size_t n = strnlen(p, (size_t)(end - p));
-
-                if (p + n >= end || n >= parts[i].size)
-                        return reader_damaged(&r->reader, e, "an identity's text is too long");
-                memcpy(parts[i].text, p, n);
-                p += n + 1;
-        }
-        if (p != end || head->number > 1 || head->start > strlen(ident.cgroup))
-                return reader_damaged(&r->reader, e, "an identity's size does not fit");
-        ident.group_length = (uint16_t)head->start;
-        pipeline_set_ident(r->pipeline, head->pid, head->number ? &ident : NULL);
+        k = reader_ident(&r->reader, &pid, &ident, &known, e);
+        if (k < 0)
+                return k;
+        pipeline_set_ident(r->pipeline, pid, known ? &ident : NULL);
         return 0;
 }
 

@@ -5,7 +5,7 @@ set -euo pipefail
 
 # Needed to build and run.
 build=(gcc clang llvm bpftool meson ninja-build pkg-config scdoc
-    libbpf-dev libelf-dev libsystemd-dev libcgroup-dev libjson-c-dev libmd-dev libncurses-dev libcmocka-dev
+    libsqlite3-dev libbpf-dev libelf-dev libsystemd-dev libcgroup-dev libjson-c-dev libmd-dev libncurses-dev libcmocka-dev
     dbus dbus-bin procps)
 # Wanted, but a release may lack it: the trainer is then not built.
 optional=(darknet)

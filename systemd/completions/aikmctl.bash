@@ -30,7 +30,7 @@ _aikmctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev verb='' sub='' i
     local -a line
     local global='--host --machine --no-ask-password --json --no-color --no-legend --help --version'
-    local verbs='status ps top explain policy mode ledger rollback demo model config'
+    local verbs='status ps top explain policy mode ledger rollback demo model config dataset'
     local keys='cpu wait io memory class pid confidence name'
     COMPREPLY=()
 
@@ -103,6 +103,12 @@ _aikmctl() {
             mapfile -t COMPREPLY < <(compgen -f -W "$words --config-dir" -- "$cur")
             return
         fi
+        ;;
+    dataset)
+        case $sub in
+        '') words='export info label prune import' ;;
+        *) COMPREPLY=($(compgen -f -- "$cur")) ;;
+        esac
         ;;
     explain)
         mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")

@@ -15,7 +15,7 @@ function __aikmctl_settings
         cpufreq.energy_performance_preference kernel.sched_autogroup_enabled
 end
 
-set -l verbs status ps top explain policy mode ledger rollback demo model config
+set -l verbs status ps top explain policy mode ledger rollback demo model config dataset
 set -l verb __fish_seen_subcommand_from
 
 complete -c aikmctl -f
@@ -39,6 +39,7 @@ complete -c aikmctl -n "not $verb $verbs" -a rollback -d 'Put changes back'
 complete -c aikmctl -n "not $verb $verbs" -a demo -d 'Show the effect'
 complete -c aikmctl -n "not $verb $verbs" -a model -d 'Show and choose the model'
 complete -c aikmctl -n "not $verb $verbs" -a config -d 'Check configuration files'
+complete -c aikmctl -n "not $verb $verbs" -a dataset -d 'Work on the recorded data set'
 
 complete -c aikmctl -n "$verb ps top" -s s -l sort -x -a 'cpu wait io memory class pid confidence name' -d Order
 complete -c aikmctl -n "$verb ps top" -s r -l reverse -d 'Turn the order round'
@@ -68,3 +69,5 @@ complete -c aikmctl -n "$verb model; and $verb install" -F
 complete -c aikmctl -n "$verb config; and not $verb check" -a check
 complete -c aikmctl -n "$verb config; and $verb check" -F
 complete -c aikmctl -n "$verb config; and $verb check" -l config-dir -x -a '(__fish_complete_directories)'
+complete -c aikmctl -n "$verb dataset; and not $verb export info label prune import" -a 'export info label prune import'
+complete -c aikmctl -n "$verb dataset; and $verb export info label prune import" -F

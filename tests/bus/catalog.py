@@ -54,7 +54,7 @@ def fields_of(argument, text):
 
 
 senders = {}
-for path in sorted(glob.glob('daemon/**/*.c', recursive=True)):
+for path in sorted(glob.glob('daemon/**/*.c', recursive=True) + glob.glob('record/*.c')):
     text = open(path).read()
     for call in re.finditer(r'\b(?:journal_note|send)\(', text):
         a = arguments(text, call.end() - 1)

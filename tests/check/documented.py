@@ -41,6 +41,9 @@ need('aikmd.8', 'option', r'\*--{}[*=\[]', 12, rows)
 rows = re.findall(r'\{"([a-z-]+)", (?:no|required|optional)_argument,', read('models/darknet/*.c'))
 need('aikm-darknet.1', 'option', r'\*(?:-[a-z]\*, \*)?--{}\*', 15, [r for r in rows if r not in ('output', 'output-dir')])
 
+rows = re.findall(r'\{"([a-z-]+)", (?:no|required|optional)_argument,', read('record/*.c'))
+need('aikm-record.8', 'option', r'\*(?:-[a-z]\*, \*)?--{}\*', 6, rows)
+
 # Keys of the configuration: {"nice", &codec_…, and the tunables.
 keys = re.findall(r'\{"([a-z_.]+)",\s*&codec_\w+', read('daemon/config*.c'))
 need('aikmd.conf.5', 'key', r'\*{}\*', 30, [k.split('.')[-1] for k in keys])
