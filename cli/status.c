@@ -147,13 +147,15 @@ static void print_sources(const Context *c, const json_object *s, FILE *f) {
 }
 
 static void print_counts(const Context *c, const json_object *s, FILE *f) {
-        uint64_t processes = 0, inferred = 0, treated = 0, changes = 0, active = 0, damaged = 0;
+        uint64_t processes = 0, inferred = 0, skipped = 0, treated = 0, changes = 0, active = 0,
+                 damaged = 0;
         json_object *contended = json_get(s, "contended", json_type_array);
         bool any = contended && json_object_array_length(contended) > 0;
         char text[512];
 
         (void)json_u64(s, "processes", &processes);
         (void)json_u64(s, "inferred", &inferred);
+        (void)json_u64(s, "skipped", &skipped);
         (void)json_u64(s, "treated", &treated);
         (void)json_u64(s, "changes_last_minute", &changes);
         (void)json_u64(s, "ledger_active", &active);
@@ -161,8 +163,9 @@ static void print_counts(const Context *c, const json_object *s, FILE *f) {
         status_contention(s, text, sizeof(text));
         report_field(c, f, "Contention", any ? STYLE_WARN : STYLE_NONE, "%s", text);
         report_field(c, f, "Processes", STYLE_NONE,
-                     "%" PRIu64 ", %" PRIu64 " judged in the last tick, %" PRIu64 " treated",
-                     processes, inferred, treated);
+                     "%" PRIu64 ", %" PRIu64 " judged in the last tick, %" PRIu64
+                     " as before, %" PRIu64 " treated",
+                     processes, inferred, skipped, treated);
         report_field(c, f, "Changes", STYLE_NONE,
                      "%" PRIu64 " in the last minute, %" PRIu64 " in force", changes, active);
         if (damaged > 0)

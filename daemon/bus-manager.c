@@ -154,6 +154,8 @@ static int append_machine(sd_bus_message *reply, const Manager *m) {
         if (r >= 0)
                 r = bus_append_u32(reply, "Inferred", (uint32_t)status.n_inferred);
         if (r >= 0)
+                r = bus_append_u32(reply, "Skipped", (uint32_t)status.n_skipped);
+        if (r >= 0)
                 r = bus_append_u32(reply, "Treated", (uint32_t)status.n_treated);
         if (r >= 0)
                 r = append_contended(reply, &status);

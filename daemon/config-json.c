@@ -217,6 +217,7 @@ static const ConfigField policy_fields[] = {
         {"thresholds.io_pressure", &codec_float, H(io_pressure), 0, 1, 0, 0},
         {"thresholds.memory_pressure", &codec_float, H(memory_pressure), 0, 1, 0, 0},
         {"thresholds.hog_share", &codec_float, H(hog_share), 0, 1000, 0, 0},
+        {"thresholds.infer_change", &codec_float, H(infer_change), 0, 1000, 0, 0},
         {"thresholds.contention_after", &codec_duration, H(contention_after), 0, 3600e6, 0, 0},
         {"thresholds.dwell", &codec_duration, H(dwell), 0, 3600e6, 0, 0},
         {"thresholds.release_after", &codec_duration, H(release_after), 0, 3600e6, 0, 0},

@@ -40,6 +40,7 @@ struct Pipeline {
         float *rows; /* n_rows × FEATURE_COUNT */
         Prediction *predictions;
         size_t n_rows, n_rows_allocated;
+        size_t n_skipped;
 
         pid_t *wanted;
         size_t n_wanted, n_wanted_allocated;
@@ -104,6 +105,9 @@ int pipeline_set_policy(Pipeline *p, const Policy *policy) {
 
 void pipeline_set_model(Pipeline *p, Model *model) {
         p->model = model;
+        /* What the old one said does not stand for this one. */
+        for (size_t i = 0; i < p->judge.table.n; i++)
+                p->judge.table.procs[i]->seen.at = 0;
 }
 
 void pipeline_set_trial(Pipeline *p, pid_t root, Mode mode) {
@@ -174,6 +178,41 @@ static void observe_sleep(Proc *proc, const ProcSample *now, usec_t at, usec_t d
                 return;
         proc->dormant = true;
         memset(&proc->history, 0, sizeof(proc->history));
+        proc->seen = (SeenRow){};
+}
+
+/* Not before its program's prior has heard how it began. */
+static bool may_skip(const Pipeline *p, const Proc *proc) {
+        return p->judge.policy.thresholds.infer_change > 0 &&
+               (!proc->ident || proc->lesson >= PRIOR_LESSON);
+}
+
+/* Its row, where the model is to be asked. 0 or -ENOMEM. */
+static int observe_row(Pipeline *p, Proc *proc, const ProcSample *now, usec_t at) {
+        float change = p->judge.policy.thresholds.infer_change;
+        bool slept = proc->asleep_since != USEC_INFINITY && at - proc->asleep_since > p->dt;
+        bool skip = may_skip(p, proc);
+        float *row;
+        int r;
+
+        if (skip && seen_row_rests(&proc->seen, slept, at)) {
+                proc->seen.rest += p->dt;
+                p->n_skipped++;
+                return 0;
+        }
+        r = reserve_row(p);
+        if (r < 0)
+                return r;
+        row = p->rows + p->n_rows * FEATURE_COUNT;
+        seen_row_wake(&proc->seen, &proc->sample, &proc->history);
+        feature_compute(now, &proc->sample, &proc->history, p->dt, row);
+        if (skip && seen_row_stands(&proc->seen, row, change, at)) {
+                p->n_skipped++;
+                return 0;
+        }
+        seen_row_note(&proc->seen, row, at);
+        proc->row = (ssize_t)p->n_rows++;
+        return 0;
 }
 
 /* What it has done since it began is its first row; its history begins with a whole interval. */
@@ -181,6 +220,7 @@ static int observe_birth(Pipeline *p, Proc *proc, usec_t at) {
         const ProcSample unborn = {.valid = proc->sample.valid};
         FeatureHistory history = {};
         usec_t start = proc->sample.start * USEC_PER_START_TICK;
+        float *row;
         int r;
 
         if (start + BIRTH_LONG_ENOUGH > at || proc->sample.kthread || proc->sample.zombie)
@@ -188,9 +228,10 @@ static int observe_birth(Pipeline *p, Proc *proc, usec_t at) {
         r = reserve_row(p);
         if (r < 0)
                 return r;
+        row = p->rows + p->n_rows * FEATURE_COUNT;
+        feature_compute(&proc->sample, &unborn, &history, at - start, row);
+        seen_row_note(&proc->seen, row, at);
         proc->row = (ssize_t)p->n_rows++;
-        feature_compute(&proc->sample, &unborn, &history, at - start,
-                        p->rows + (size_t)proc->row * FEATURE_COUNT);
         return 0;
 }
 
@@ -224,14 +265,8 @@ static int observe_proc(Pipeline *p, Proc *proc, const ProcSample *now, usec_t a
                 free(TAKE_PTR(proc->ident));
                 proc_forget_prior(proc);
         }
-        if (!proc->dormant && !now->kthread && !now->zombie && p->dt > 0) {
-                r = reserve_row(p);
-                if (r == 0) {
-                        proc->row = (ssize_t)p->n_rows++;
-                        feature_compute(now, prev, &proc->history, p->dt,
-                                        p->rows + (size_t)proc->row * FEATURE_COUNT);
-                }
-        }
+        if (!proc->dormant && !now->kthread && !now->zombie && p->dt > 0)
+                r = observe_row(p, proc, now, at);
         proc->sample = *now;
         return r;
 }
@@ -258,7 +293,7 @@ int pipeline_observe(Pipeline *p, const Sample *s, const pid_t **ret_wanted, siz
         p->dt = p->judge.at != 0 && s->at > p->judge.at ? s->at - p->judge.at : 0;
         p->judge.at = s->at;
         p->n_cpus = s->n_cpus;
-        p->n_rows = p->n_wanted = 0;
+        p->n_rows = p->n_wanted = p->n_skipped = 0;
         observe_pressure(p, s);
         for (size_t i = 0; i < t->n; i++) {
                 Proc *proc = t->procs[i];
@@ -305,15 +340,18 @@ void pipeline_note_exec(Pipeline *p, pid_t pid) {
         proc->dormant = false;
         proc->has_run = true;
         proc->asleep_since = USEC_INFINITY;
+        proc->seen = (SeenRow){};
         proc->prediction = (Prediction){};
         proc->load_class = CLASS_IDLE;
         proc->confidence = 0;
         proc->class_since = p->judge.at;
 }
 
-/* Since when it has been of the class that it has now, as far as this tick tells. */
+/* Since when it has been of the class that it has now, as far as this tick tells: of a stretched
+ * interval the end. */
 static usec_t class_beginning(const Pipeline *p, const Proc *proc, LoadClass c) {
-        usec_t at = p->judge.at, begin = at - MIN(at, p->dt);
+        usec_t at = p->judge.at, dt = MIN(p->dt, p->judge.policy.thresholds.interval);
+        usec_t begin = at - MIN(at, dt);
 
         if (!proc->classed && proc_is_known_as(proc, c))
                 return 0;
@@ -526,6 +564,7 @@ void pipeline_get_status(const Pipeline *p, PipelineStatus *ret) {
                 .n_procs = j->table.n,
                 .n_treated = j->n_treated,
                 .n_inferred = p->n_rows,
+                .n_skipped = p->n_skipped,
                 .victim = p->victim,
                 .victim_delay = p->victim_delay,
                 .busy_share = c->busy,
@@ -562,6 +601,7 @@ static void fill_view(const Pipeline *p, const Proc *proc, ProcView *ret) {
                 .verdict_since = proc->verdict_since,
                 .treated = proc->treated,
                 .dormant = proc->dormant,
+                .inferred = proc->row >= 0,
                 .cpu_share = proc->load.cpu,
                 .delay_share = proc->load.delay,
                 .io_bytes_rate = proc->load.io_bytes,
@@ -571,8 +611,8 @@ static void fill_view(const Pipeline *p, const Proc *proc, ProcView *ret) {
                 .rule = proc->rule ? proc->rule->name : NULL,
         };
         memcpy(ret->victim_comm, proc->victim_comm, sizeof(ret->victim_comm));
-        if (proc->row >= 0)
-                memcpy(ret->row, p->rows + (size_t)proc->row * FEATURE_COUNT, sizeof(ret->row));
+        if (proc->seen.at != 0)
+                memcpy(ret->row, proc->seen.row, sizeof(ret->row));
 }
 
 void pipeline_get_proc(const Pipeline *p, size_t index, ProcView *ret) {

@@ -78,6 +78,7 @@ typedef struct ProcView {
         usec_t verdict_since; /* as Sample.at */
         bool treated;         /* by us, now (applied or adopted) */
         bool dormant;
+        bool inferred;       /* in the last tick; else row and prediction are of an earlier one */
         float cpu_share;     /* CPU time per wall time over the last interval */
         float delay_share;   /* run delay per wall time */
         float io_bytes_rate; /* storage bytes per second */
@@ -94,6 +95,7 @@ typedef struct PipelineStatus {
         size_t n_procs;
         size_t n_treated;
         size_t n_inferred; /* rows that the model ran on in the last tick */
+        size_t n_skipped;  /* nothing moved: what it said last stands */
         bool contended[_CONTENTION_COUNT];
         usec_t contended_since[_CONTENTION_COUNT];
         pid_t victim; /* the one that waits most */

@@ -7,6 +7,7 @@
  * start.
  */
 
+#include "daemon/seen-row.h"
 #include "models/model.h"
 #include "policy/floor.h"
 #include "policy/contention.h"
@@ -34,6 +35,7 @@ typedef struct Proc {
         FeatureHistory history;
         Load load;
         ssize_t row; /* in the feature matrix of this tick; -1: not inferred */
+        SeenRow seen;
         Prediction prediction;
         LoadClass load_class;
         float confidence;

@@ -40,6 +40,7 @@ static const Thresholds default_thresholds = {
         .io_pressure = 0.10f,
         .memory_pressure = 0.10f,
         .hog_share = 0.10f,
+        .infer_change = 0.05f,
         .contention_after = 1800 * USEC_PER_MSEC,
         .dwell = 1800 * USEC_PER_MSEC,
         .release_after = 4800 * USEC_PER_MSEC,

@@ -115,9 +115,11 @@ typedef struct Thresholds {
         usec_t delay_per_slice; /* and mean run delay per time slice, µs: both must be passed */
         float busy_share; /* CPU use of all processes, as part of all CPUs, that counts as saturated
                            */
-        float io_pressure;       /* PSI some, s/s */
-        float memory_pressure;   /* PSI some, s/s */
-        float hog_share;         /* least demand (CPU time + run delay) of one hog, s/s */
+        float io_pressure;     /* PSI some, s/s */
+        float memory_pressure; /* PSI some, s/s */
+        float hog_share;       /* least demand (CPU time + run delay) of one hog, s/s */
+        float infer_change; /* least change of a feature that is put to the model; 0: every row is
+                             */
         usec_t contention_after; /* contention must last this long before anything is done */
         usec_t dwell;            /* a class must be stable this long */
         usec_t release_after;    /* no contention for this long: put back */

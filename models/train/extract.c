@@ -49,6 +49,8 @@ int extract_new(const Labels *labels, RowTable *table, Extract **ret) {
         r = policy_init_default(&policy);
         if (r < 0)
                 return r;
+        /* A row for each look, whatever moved. */
+        policy.thresholds.infer_change = 0;
         r = rules_model_new(&x->model);
         if (r >= 0)
                 r = pipeline_new(&policy, x->model, /* self= */ 0, &x->pipeline);

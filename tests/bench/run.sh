@@ -14,3 +14,4 @@ done
 "$here/effect/effect.py" --quick --aikmd "$build/daemon/aikmd"
 "$here/daemon.sh" "$build/daemon/aikmd"
 "$here/hackbench.sh" "$build/daemon/aikmd"
+"$here/idle.sh" "$build/daemon/aikmd"
