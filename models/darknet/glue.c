@@ -81,11 +81,11 @@ int glue_train(const GlueTraining *t, void (*report)(const GlueProgress *p, void
         GlueProgress p = {.batches = t->batches, .f1 = -1, .best_f1 = -1};
         Random random = {.state = t->seed};
         double loss = 0;
-        uint32_t n_loss = 0;
+        uint32_t n_loss = 0, better = 0;
         int r;
 
         srand((unsigned)t->seed); /* darknet draws its first weights from rand() */
-        r = load(t->cfg_path, NULL, FEATURE_COUNT, _CLASS_COUNT, &net);
+        r = load(t->cfg_path, t->from_path, FEATURE_COUNT, _CLASS_COUNT, &net);
         if (r < 0)
                 return r;
         buffer = calloc((size_t)net->batch * FEATURE_COUNT, sizeof(float));
@@ -104,12 +104,19 @@ int glue_train(const GlueTraining *t, void (*report)(const GlueProgress *p, void
                 loss = n_loss = 0;
                 if (t->validation)
                         p.f1 = (float)validate(net, t, buffer);
+                if (p.f1 > p.best_f1)
+                        better = p.batch;
                 if (t->validation ? p.f1 >= p.best_f1 : p.batch == t->batches) {
                         p.best_f1 = p.f1;
                         p.best_batch = p.batch;
                         save_weights(net, (char *)t->weights_path);
                 }
+                /* By batches, never by time: equal input stops at the same batch. */
+                p.stopped = t->validation && t->patience > 0 && p.batch < t->batches &&
+                            p.batch - better >= t->patience * t->check_every;
                 report(&p, userdata);
+                if (p.stopped)
+                        break;
         }
         return 0;
 }

@@ -16,17 +16,20 @@ typedef struct GlueProgress {
         float f1;      /* macro-F1 on the validation rows now; -1: there are none */
         float best_f1; /* the best so far, whose weights are the ones saved */
         uint32_t best_batch;
+        uint32_t stopped; /* early: it has not been better for long */
 } GlueProgress;
 
 typedef struct GlueTraining {
         const char *cfg_path;
         const char *weights_path; /* written */
+        const char *from_path;    /* weights to go on from; NULL: drawn by the seed */
         const Sampler *train;
         const Sampler *validation; /* NULL: the last weights are saved */
         const Standard *standard;
         uint64_t seed;
         uint32_t batches;
         uint32_t check_every; /* batches between reports, > 0 */
+        uint32_t patience;    /* checks without a better one after which it stops; 0: never */
         double noise;         /* deviation of what is added to each standardised input */
 } GlueTraining;
 

@@ -86,6 +86,61 @@ static int find_option(const char *cfg, const char *key, char *ret, size_t size)
         return -ENOENT;
 }
 
+uint32_t net_cfg_batch(const char *cfg) {
+        char value[64];
+        uint64_t number;
+
+        if (find_option(cfg, "batch", value, sizeof(value)) < 0 ||
+            parse_u64(value, 1, UINT32_MAX, &number) < 0)
+                return 1;
+        return (uint32_t)number;
+}
+
+/* Where the key of a line ends; 0: it is none of these. */
+static bool is_schedule(const char *line) {
+        static const char *const keys[] = {"learning_rate", "max_batches", "policy", "steps",
+                                           "scales"};
+
+        line += strspn(line, " \t");
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                size_t n = strlen(keys[i]);
+
+                if (strncmp(line, keys[i], n) == 0 && line[n + strspn(line + n, " \t")] == '=')
+                        return true;
+        }
+        return false;
+}
+
+char *net_cfg_reschedule(const char *cfg, uint32_t batches, double learning_rate) {
+        _cleanup_free_
+        char *copy = strdup(cfg);
+        char *rest = copy, *line, *text = NULL;
+        size_t size = 0, sections = 0;
+        FILE *f = copy ? open_memstream(&text, &size) : NULL;
+
+        if (!f)
+                return NULL;
+        while ((line = strsep(&rest, "\n"))) {
+                bool last = !rest && !*line;
+
+                if (line[strspn(line, " \t")] == '[')
+                        sections++;
+                if (last || (sections == 1 && is_schedule(line)))
+                        continue;
+                fprintf(f, "%s\n", line);
+                if (sections == 1 && line[strspn(line, " \t")] == '[')
+                        fprintf(f,
+                                "learning_rate=%g\nmax_batches=%u\npolicy=steps\nsteps=%u,%u\n"
+                                "scales=.1,.1\n",
+                                learning_rate, batches, batches / 2 + 1, batches / 6 * 5 + 2);
+        }
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
 int net_cfg_check(const char *cfg, size_t size, uint32_t *ret_batches, Error *e) {
         static const struct {
                 const char *key;

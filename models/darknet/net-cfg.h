@@ -25,6 +25,13 @@ int net_shape_parse_hidden(const char *text, NetShape *ret);
 /* Newly allocated text; NULL: out of memory. */
 char *net_cfg_new(const NetShape *shape);
 
+/* The same network with another schedule: max_batches, steps of the learning rate, and the rate
+ * that it begins with. Newly allocated; NULL: out of memory. */
+char *net_cfg_reschedule(const char *cfg, uint32_t batches, double learning_rate);
+
+/* Rows of a batch; 1 where unset, as darknet has it. */
+uint32_t net_cfg_batch(const char *cfg);
+
 /*
  * Options of [net] that darknet crashes on are refused here, the rest by
  * import_darknet_check_cfg(): batch 1..4096, subdivisions and time_steps 1. ret_batches:

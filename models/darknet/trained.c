@@ -7,6 +7,7 @@
 
 #include "models/import-darknet.h"
 #include "models/manifest.h"
+#include "models/verify.h"
 #include "models/train/evaluate.h"
 #include "models/train/extract.h"
 #include "util/io.h"
@@ -113,6 +114,10 @@ static int training_object(const Trained *t, Model *m, const RowTable *all, cons
         json_object_object_add(o, "by", json_object_new_string("darknet, SGD with momentum"));
         json_object_object_add(o, "seed", json_object_new_int64((int64_t)t->seed));
         json_object_object_add(o, "batches", json_object_new_int64(t->batches));
+        json_object_object_add(o, "epochs", number((float)t->epochs));
+        json_object_object_add(o, "stopped_early", json_object_new_boolean(t->stopped));
+        if (t->from)
+                json_object_object_add(o, "from", json_object_new_string(t->from));
         json_object_object_add(o, "input_noise", number((float)t->noise));
         json_object_object_add(o, "validation_programs_taught", json_object_new_boolean(t->refit));
         for (size_t s = 0; s < _SIDE_COUNT; s++) {
@@ -129,19 +134,85 @@ static int training_object(const Trained *t, Model *m, const RowTable *all, cons
         return 0;
 }
 
+/* Rows of programs that taught nothing, evenly picked where there are more than a daemon takes. */
+static int pick_validation(const Trained *t, const RowTable *all, const Split *split,
+                           RowTable *ret) {
+        size_t n = 0, k = 0;
+
+        for (size_t i = 0; i < all->n; i++)
+                n += !all->rows[i].dormant &&
+                     split_side(split, all->rows[i].program) == SIDE_VALIDATION;
+        for (size_t i = 0; i < all->n && !t->refit; i++) {
+                Row *row;
+
+                if (all->rows[i].dormant ||
+                    split_side(split, all->rows[i].program) != SIDE_VALIDATION)
+                        continue;
+                k++;
+                if (n > MODEL_ROWS_MAX && k * MODEL_ROWS_MAX / n == (k - 1) * MODEL_ROWS_MAX / n)
+                        continue;
+                row = row_table_add(ret);
+                if (!row)
+                        return -ENOMEM;
+                *row = all->rows[i];
+        }
+        return 0;
+}
+
+static int write_validation(const RowTable *rows, int dir_fd, const char *name) {
+        _cleanup_free_
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        int r;
+
+        if (!f)
+                return -ENOMEM;
+        r = row_table_write(rows, f);
+        if (fclose(f) != 0 && r >= 0)
+                r = -ENOMEM;
+        return r < 0 ? r : io_replace_at(dir_fd, name, text, size, 0644);
+}
+
+static json_object *validation_object(Model *m, const RowTable *rows, const char *dir,
+                                      const char *name, Error *e) {
+        ModelScore score;
+        json_object *o;
+        char text[32];
+
+        if (model_score(m, rows, &score) < 0)
+                return NULL;
+        o = file_object(dir, name, e);
+        snprintf(text, sizeof(text), "%.6f", score.macro_f1);
+        if (o)
+                json_object_object_add(o, "macro_f1",
+                                       json_object_new_double_s(score.macro_f1, text));
+        return o;
+}
+
+/* The files' names in the folder. */
+typedef struct Names {
+        char cfg[96], weights[96], validation[96], manifest[96];
+} Names;
+
 static int manifest_text(const Trained *t, Model *m, const RowTable *all, const Split *split,
-                         const char *dir, const char *cfg_name, const char *weights_name,
+                         const RowTable *validation, const char *dir, const Names *names,
                          char **ret, Error *e) {
         json_object *o = json_object_new_object(), *list, *cfg, *weights, *training = NULL;
+        json_object *judged = NULL;
         char schema[32], *text = NULL;
         int r = -EIO;
 
         snprintf(schema, sizeof(schema), "0x%016llx", (unsigned long long)feature_schema_hash());
-        cfg = file_object(dir, cfg_name, e);
-        weights = cfg ? file_object(dir, weights_name, e) : NULL;
-        if (!cfg || !weights || (r = training_object(t, m, all, split, &training)) < 0) {
+        cfg = file_object(dir, names->cfg, e);
+        weights = cfg ? file_object(dir, names->weights, e) : NULL;
+        if (weights && validation->n > 0)
+                judged = validation_object(m, validation, dir, names->validation, e);
+        if (!cfg || !weights || (validation->n > 0 && !judged) ||
+            (r = training_object(t, m, all, split, &training)) < 0) {
                 json_object_put(cfg);
                 json_object_put(weights);
+                json_object_put(judged);
                 json_object_put(o);
                 return r;
         }
@@ -157,6 +228,8 @@ static int manifest_text(const Trained *t, Model *m, const RowTable *all, const 
                                json_object_new_int64((int64_t)(EXTRACT_HORIZON / USEC_PER_SEC)));
         json_object_object_add(o, "cfg", cfg);
         json_object_object_add(o, "weights", weights);
+        if (judged)
+                json_object_object_add(o, "validation", judged);
         json_object_object_add(o, "features", features_array(&t->standard));
         json_object_object_add(o, "training", training);
         r = asprintf(&text, "%s\n",
@@ -177,7 +250,9 @@ int trained_write(const Trained *t, const RowTable *all, const Split *split, con
         char *manifest = NULL;
         _cleanup_(model_freep)
         Model *model = NULL;
-        char cfg_name[80], weights_name[80], manifest_name[80];
+        _cleanup_(row_table_done)
+        RowTable validation = ROW_TABLE_INIT;
+        Names names;
         int r;
 
         if (dir_fd < 0)
@@ -185,18 +260,24 @@ int trained_write(const Trained *t, const RowTable *all, const Split *split, con
         r = load(t, &model, e);
         if (r < 0)
                 return r;
-        snprintf(cfg_name, sizeof(cfg_name), "%s.cfg", t->name);
-        snprintf(weights_name, sizeof(weights_name), "%s.weights", t->name);
-        snprintf(manifest_name, sizeof(manifest_name), "%s.json", t->name);
-        r = io_replace_at(dir_fd, cfg_name, t->cfg, strlen(t->cfg), 0644);
+        snprintf(names.cfg, sizeof(names.cfg), "%s.cfg", t->name);
+        snprintf(names.weights, sizeof(names.weights), "%s.weights", t->name);
+        snprintf(names.validation, sizeof(names.validation), "%s.validation.csv", t->name);
+        snprintf(names.manifest, sizeof(names.manifest), "%s.json", t->name);
+        r = pick_validation(t, all, split, &validation);
         if (r >= 0)
-                r = io_replace_at(dir_fd, weights_name, t->weights, t->weights_size, 0644);
+                r = io_replace_at(dir_fd, names.cfg, t->cfg, strlen(t->cfg), 0644);
         if (r >= 0)
-                r = manifest_text(t, model, all, split, dir, cfg_name, weights_name, &manifest, e);
+                r = io_replace_at(dir_fd, names.weights, t->weights, t->weights_size, 0644);
+        if (r >= 0 && validation.n > 0)
+                r = write_validation(&validation, dir_fd, names.validation);
         if (r >= 0)
-                r = io_replace_at(dir_fd, manifest_name, manifest, strlen(manifest), 0644);
+                r = manifest_text(t, model, all, split, &validation, dir, &names, &manifest, e);
+        if (r >= 0)
+                r = io_replace_at(dir_fd, names.manifest, manifest, strlen(manifest), 0644);
         if (r < 0)
                 return error_set(e, r, "cannot write the model to %s: %s", dir, strerror(-r));
-        fprintf(stderr, "wrote %s/%s.{cfg,weights,json}\n", dir, t->name);
+        fprintf(stderr, "wrote %s/%s.{cfg,weights,%sjson}\n", dir, t->name,
+                validation.n > 0 ? "validation.csv," : "");
         return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* A network that came out of training, and the three files that it becomes: NAME.cfg, NAME.weights
- * and NAME.json, the manifest. */
+/* A network that came out of training, and the three files that it becomes: NAME.cfg, NAME.weights,
+ * NAME.validation.csv where programs were kept from teaching, and NAME.json, the manifest. */
 
 #include "models/train/dataset.h"
 #include "models/train/split.h"
@@ -16,7 +16,10 @@ typedef struct Trained {
         uint64_t seed;
         uint32_t batches; /* trained with */
         double noise;
-        bool refit; /* trained on the validation programs too, after they chose the batches */
+        double epochs;    /* the same, as often as there were rows to teach with */
+        bool stopped;     /* before all batches, for it had not been better for long */
+        const char *from; /* the model whose weights it went on from; NULL: none */
+        bool refit;       /* trained on the validation programs too, after they chose the batches */
 } Trained;
 
 void trained_done(Trained *t);

@@ -7,31 +7,52 @@
 #include "models/darknet/command.h"
 #include "models/darknet/glue.h"
 #include "models/darknet/net-cfg.h"
+#include "models/darknet/progress.h"
 #include "models/darknet/trained.h"
 #include "models/darknet/verbs.h"
 #include "models/darknet/worker.h"
 
 #include "models/import-darknet.h"
+#include "models/verify.h"
 #include "util/io.h"
 
 #define CFG_MAX ((size_t)1024 * 1024)
+#define WEIGHTS_MAX ((size_t)64 * 1024 * 1024)
+#define BATCHES_MAX 10000000
+#define RATE 0.1
+#define FINE_RATE 0.01 /* what is known is not to be shaken off */
 
 typedef struct Options {
-        const char *rows, *split, *dir, *cfg, *name, *version, *description;
+        const char *rows, *split, *dir, *cfg, *from, *name, *version, *description;
         NetShape shape;
         uint64_t seed;
-        uint32_t batches; /* 0: the cfg's */
+        uint32_t batches;  /* 0: the cfg's */
+        uint64_t epochs;   /* 0: by batches */
+        uint64_t patience; /* checks; 0: none */
         double noise;
         bool refit;
+        bool json; /* progress */
 } Options;
+
+/* What --from goes on from. */
+typedef struct Origin {
+        Manifest manifest;
+        char *cfg, *weights;
+        size_t weights_size;
+} Origin;
+
+static void origin_done(Origin *o) {
+        free(o->cfg);
+        free(o->weights);
+}
 
 typedef struct Job {
         GlueTraining training;
-        GlueProgress last;
+        Progress progress;
         int report_fd;
-        bool terminal;
         char cfg_path[MEMORY_FILE_PATH_MAX];
         char weights_path[MEMORY_FILE_PATH_MAX];
+        char from_path[MEMORY_FILE_PATH_MAX];
 } Job;
 
 static void send_progress(const GlueProgress *p, void *userdata) {
@@ -46,49 +67,45 @@ static int work(int report_fd, void *userdata) {
 }
 
 static void on_progress(const void *report, size_t size, void *userdata) {
-        Job *j = userdata;
-        bool last;
+        GlueProgress p;
 
-        if (size != sizeof(j->last))
+        if (size != sizeof(p))
                 return;
-        memcpy(&j->last, report, size);
-        last = j->last.batch == j->last.batches;
-        fprintf(stderr, "%sbatch %u of %u, loss %.4f", j->terminal ? "\r\033[K" : "", j->last.batch,
-                j->last.batches, (double)j->last.loss);
-        if (j->last.f1 >= 0)
-                fprintf(stderr, ", validation macro-F1 %.3f (best %.3f at %u)", (double)j->last.f1,
-                        (double)j->last.best_f1, j->last.best_batch);
-        if (!j->terminal || last)
-                fputc('\n', stderr);
+        memcpy(&p, report, size);
+        progress_report(&((Job *)userdata)->progress, &p);
 }
 
-/* One training in the worker; weights: the file's bytes. */
-static int train_once(const Options *o, const char *cfg, const Sampler *train,
+/* One training in the worker; ret: weights, the file's bytes, and how long it took. */
+static int train_once(const Options *o, const Origin *origin, const char *cfg, const Sampler *train,
                       const Sampler *validation, const Standard *standard, uint32_t batches,
-                      uint32_t *ret_best, char **ret_weights, size_t *ret_size, Error *e) {
+                      Trained *ret, Error *e) {
         _cleanup_close_
-        int cfg_fd = -EBADF, weights_fd = -EBADF;
-        Job j = {.terminal = isatty(STDERR_FILENO)};
+        int cfg_fd = -EBADF, weights_fd = -EBADF, from_fd = -EBADF;
+        Job j = {};
         int r;
 
         cfg_fd = memory_file_new("cfg", cfg, strlen(cfg), j.cfg_path);
         weights_fd = memory_file_new("weights", "", 0, j.weights_path);
-        if (cfg_fd < 0 || weights_fd < 0)
-                return cfg_fd < 0 ? cfg_fd : weights_fd;
+        from_fd = memory_file_new("from", origin->weights ?: "", origin->weights_size, j.from_path);
+        if (cfg_fd < 0 || weights_fd < 0 || from_fd < 0)
+                return MIN(cfg_fd, MIN(weights_fd, from_fd));
+        progress_begin(&j.progress, o->json, (double)train->table->n / net_cfg_batch(cfg));
         j.training = (GlueTraining){
                 .cfg_path = j.cfg_path,
                 .weights_path = j.weights_path,
+                .from_path = origin->weights ? j.from_path : NULL,
                 .train = train,
                 .validation = validation,
                 .standard = standard,
                 .seed = o->seed,
                 .batches = batches,
                 .check_every = MAX(batches / 40, 1U),
+                .patience = (uint32_t)o->patience,
                 .noise = o->noise,
         };
         r = worker_run(work, &j,
-                       &(WorkerOptions){.fds = (const int[]){cfg_fd, weights_fd},
-                                        .n_fds = 2,
+                       &(WorkerOptions){.fds = (const int[]){cfg_fd, weights_fd, from_fd},
+                                        .n_fds = 3,
                                         .cpu_seconds = 1800,
                                         .memory = (size_t)1 << 30,
                                         .on_report = on_progress,
@@ -98,8 +115,10 @@ static int train_once(const Options *o, const char *cfg, const Sampler *train,
                 return error_set(e, r, "training diverged: the loss is no number any more");
         if (r < 0)
                 return error_set(e, r, "darknet could not train the network: %s", strerror(-r));
-        *ret_best = j.last.best_batch;
-        return memory_file_read(weights_fd, ret_weights, ret_size);
+        ret->batches = j.progress.last.best_batch;
+        ret->epochs = ret->batches / j.progress.epoch_batches;
+        ret->stopped = j.progress.last.stopped;
+        return memory_file_read(weights_fd, &ret->weights, &ret->weights_size);
 }
 
 static int pick_sides(const RowTable *all, const Split *split, unsigned sides, RowTable *ret) {
@@ -141,7 +160,17 @@ static int check_classes(const Sampler *s, const char *path, Error *e) {
         return 0;
 }
 
-static int train(const Options *o, const char *cfg, uint32_t batches, const RowTable *all,
+/* Inputs are standardised as the weights are used to. */
+static void choose_standard(const Origin *origin, const Sampler *s, Standard *ret) {
+        if (!origin->weights) {
+                sampler_standard(s, ret);
+                return;
+        }
+        memcpy(ret->mean, origin->manifest.mean, sizeof(ret->mean));
+        memcpy(ret->deviation, origin->manifest.deviation, sizeof(ret->deviation));
+}
+
+static int train(const Options *o, const Origin *origin, uint32_t batches, const RowTable *all,
                  const Split *split, Trained *ret, Error *e) {
         _cleanup_(phase_done)
         Phase teach = {.table = ROW_TABLE_INIT}, choose = teach, both = teach;
@@ -158,9 +187,9 @@ static int train(const Options *o, const char *cfg, uint32_t batches, const RowT
         if (r < 0 && r != -ENODATA)
                 return r;
         chosen = r >= 0;
-        sampler_standard(&teach.sampler, &ret->standard);
-        r = train_once(o, cfg, &teach.sampler, chosen ? &choose.sampler : NULL, &ret->standard,
-                       batches, &ret->batches, &ret->weights, &ret->weights_size, e);
+        choose_standard(origin, &teach.sampler, &ret->standard);
+        r = train_once(o, origin, ret->cfg, &teach.sampler, chosen ? &choose.sampler : NULL,
+                       &ret->standard, batches, ret, e);
         if (r < 0 || !o->refit || !chosen)
                 return r;
         fprintf(stderr, "training anew on train and validation programs, %u batches\n",
@@ -169,21 +198,90 @@ static int train(const Options *o, const char *cfg, uint32_t batches, const RowT
                 return r;
         free(ret->weights);
         ret->weights = NULL;
-        sampler_standard(&both.sampler, &ret->standard);
-        return train_once(o, cfg, &both.sampler, NULL, &ret->standard, ret->batches, &ret->batches,
-                          &ret->weights, &ret->weights_size, e);
+        choose_standard(origin, &both.sampler, &ret->standard);
+        return train_once(o, origin, ret->cfg, &both.sampler, NULL, &ret->standard, ret->batches,
+                          ret, e);
 }
 
-static int read_cfg(const Options *o, char **ret, Error *e) {
+/* The model to go on from, checked as if it were to be used. */
+static int read_origin(const Options *o, Origin *ret, Error *e) {
+        _cleanup_(verification_done)
+        Verification v = VERIFICATION_INIT;
+        _cleanup_free_
+        char *cfg_path = NULL, *weights_path = NULL;
+        const char *slash = strrchr(o->from, '/');
+        int folder = slash ? (int)(slash - o->from) + 1 : 0, r;
+        size_t size;
+
+        r = verification_run(o->from, &v, e);
+        if (r < 0)
+                return r;
+        ret->manifest = v.manifest;
+        if (asprintf(&cfg_path, "%.*s%s", folder, o->from, v.manifest.cfg.file) < 0 ||
+            asprintf(&weights_path, "%.*s%s", folder, o->from, v.manifest.weights.file) < 0)
+                return -ENOMEM;
+        r = io_read_all_at(AT_FDCWD, cfg_path, CFG_MAX, &ret->cfg, &size);
+        if (r >= 0)
+                r = io_read_all_at(AT_FDCWD, weights_path, WEIGHTS_MAX, &ret->weights,
+                                   &ret->weights_size);
+        return r < 0 ? error_set(e, r, "%s: %s", o->from, strerror(-r)) : 0;
+}
+
+/* The cfg without regard to how long it will be trained. */
+static int read_cfg(const Options *o, const Origin *origin, char **ret, Error *e) {
         size_t size;
         int r;
 
         if (!o->cfg) {
-                *ret = net_cfg_new(&o->shape);
+                *ret = origin->cfg ? strdup(origin->cfg) : net_cfg_new(&o->shape);
                 return *ret ? 0 : -ENOMEM;
         }
         r = io_read_all_at(AT_FDCWD, o->cfg, CFG_MAX, ret, &size);
         return r < 0 ? error_set(e, r, "%s: %s", o->cfg, strerror(-r)) : 0;
+}
+
+static size_t count_side(const RowTable *all, const Split *split, Side side) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < all->n; i++)
+                n += !all->rows[i].dormant && split_side(split, all->rows[i].program) == (int)side;
+        return n;
+}
+
+/* How long to train, and a cfg whose schedule goes with it. */
+static int plan(const Options *o, const Origin *origin, const RowTable *all, const Split *split,
+                char **cfg, uint32_t *ret_batches, Error *e) {
+        uint64_t batches = o->batches;
+        char *again;
+        int r;
+
+        r = net_cfg_check(*cfg, strlen(*cfg), ret_batches, e);
+        if (r < 0)
+                return r;
+        if (o->epochs > 0) {
+                size_t n = count_side(all, split, SIDE_TRAIN), batch = net_cfg_batch(*cfg);
+
+                batches = (o->epochs * n + batch - 1) / batch;
+                if (batches == 0 || batches > BATCHES_MAX)
+                        return error_set(e, -EINVAL,
+                                         "%" PRIu64 " epochs of %zu rows are %" PRIu64
+                                         " batches, must be 1 to %d",
+                                         o->epochs, n, batches, BATCHES_MAX);
+        }
+        if (batches > 0)
+                *ret_batches = (uint32_t)batches;
+        if (*ret_batches == 0)
+                return error_set(e, -EINVAL, "%s: max_batches is not set, and no --batches given",
+                                 o->cfg);
+        /* A cfg of one's own keeps its schedule. */
+        if (o->cfg || !(origin->cfg || o->epochs > 0))
+                return 0;
+        again = net_cfg_reschedule(*cfg, *ret_batches, origin->cfg ? FINE_RATE : RATE);
+        if (!again)
+                return -ENOMEM;
+        free(*cfg);
+        *cfg = again;
+        return net_cfg_check(*cfg, strlen(*cfg), ret_batches, e);
 }
 
 static int run(const Options *o, Error *e) {
@@ -191,6 +289,8 @@ static int run(const Options *o, Error *e) {
         RowTable all = ROW_TABLE_INIT;
         _cleanup_(split_done)
         Split split = SPLIT_INIT;
+        _cleanup_(origin_done)
+        Origin origin = {};
         _cleanup_(trained_done)
         Trained t = {.name = o->name,
                      .version = o->version,
@@ -201,23 +301,34 @@ static int run(const Options *o, Error *e) {
         uint32_t batches;
         int r;
 
-        if ((r = read_cfg(o, &t.cfg, e)) < 0 ||
-            (r = net_cfg_check(t.cfg, strlen(t.cfg), &batches, e)) < 0)
+        if ((o->from && (r = read_origin(o, &origin, e)) < 0) ||
+            (r = read_cfg(o, &origin, &t.cfg, e)) < 0 ||
+            (r = net_cfg_check(t.cfg, strlen(t.cfg), &batches, e)) < 0 ||
+            (r = row_table_read_path(&all, o->rows, e)) < 0 ||
+            (r = o->split ? split_read(o->split, &split, e) : split_make(&all, &split, e)) < 0 ||
+            (r = split_check(&split, &all, e)) < 0 ||
+            (r = plan(o, &origin, &all, &split, &t.cfg, &batches, e)) < 0)
                 return r;
-        if (o->batches > 0)
-                batches = o->batches;
-        if (batches == 0)
-                return error_set(e, -EINVAL, "%s: max_batches is not set, and no --batches given",
-                                 o->cfg);
-        if ((r = row_table_read_path(&all, o->rows, e)) < 0 ||
-            (r = split_read(o->split, &split, e)) < 0 || (r = split_check(&split, &all, e)) < 0 ||
-            (r = train(o, t.cfg, batches, &all, &split, &t, e)) < 0)
+        if (o->from)
+                t.from = origin.manifest.name;
+        if ((r = train(o, &origin, batches, &all, &split, &t, e)) < 0)
                 return r;
         return trained_write(&t, &all, &split, o->dir, e);
 }
 
 static int parse_options(int argc, char *argv[], Options *o) {
-        enum { REFIT = 256, HIDDEN, NOISE, DROPOUT, DECAY, DESCRIPTION };
+        enum {
+                REFIT = 256,
+                HIDDEN,
+                NOISE,
+                DROPOUT,
+                DECAY,
+                DESCRIPTION,
+                EPOCHS,
+                PATIENCE,
+                PROGRESS,
+                FROM
+        };
         static const struct option options[] = {
                 {"rows", required_argument, NULL, 'r'},
                 {"split", required_argument, NULL, 's'},
@@ -233,6 +344,10 @@ static int parse_options(int argc, char *argv[], Options *o) {
                 {"dropout", required_argument, NULL, DROPOUT},
                 {"decay", required_argument, NULL, DECAY},
                 {"refit", no_argument, NULL, REFIT},
+                {"epochs", required_argument, NULL, EPOCHS},
+                {"patience", required_argument, NULL, PATIENCE},
+                {"progress", required_argument, NULL, PROGRESS},
+                {"from", required_argument, NULL, FROM},
                 {},
         };
         uint64_t number;
@@ -257,7 +372,8 @@ static int parse_options(int argc, char *argv[], Options *o) {
                                 return 2;
                         break;
                 case 'b':
-                        if (command_number("train", "--batches", optarg, 1, 10000000, &number) < 0)
+                        if (command_number("train", "--batches", optarg, 1, BATCHES_MAX, &number) <
+                            0)
                                 return 2;
                         o->batches = o->shape.batches = (uint32_t)number;
                         break;
@@ -292,6 +408,25 @@ static int parse_options(int argc, char *argv[], Options *o) {
                                 return command_usage("train", "--decay: '%s' is not in 0..1",
                                                      optarg);
                         break;
+                case EPOCHS:
+                        if (command_number("train", "--epochs", optarg, 1, 100000, &o->epochs) < 0)
+                                return 2;
+                        break;
+                case PATIENCE:
+                        if (command_number("train", "--patience", optarg, 0, 1000, &o->patience) <
+                            0)
+                                return 2;
+                        break;
+                case PROGRESS:
+                        if (!streq(optarg, "text") && !streq(optarg, "json"))
+                                return command_usage("train",
+                                                     "--progress: '%s' is neither text nor json",
+                                                     optarg);
+                        o->json = streq(optarg, "json");
+                        break;
+                case FROM:
+                        o->from = optarg;
+                        break;
                 case REFIT:
                         o->refit = true;
                         break;
@@ -300,8 +435,12 @@ static int parse_options(int argc, char *argv[], Options *o) {
                 }
         if (optind != argc)
                 return command_usage("train", "'%s' is too much", argv[optind]);
-        if (!o->rows || !o->split || !o->dir)
-                return command_usage("train", "needs --rows FILE, --split FILE and -o DIRECTORY");
+        if (!o->rows || !o->dir)
+                return command_usage("train", "needs --rows FILE and -o DIRECTORY");
+        if (o->epochs > 0 && o->batches > 0)
+                return command_usage("train", "takes --epochs or --batches, not both");
+        if (o->from && o->cfg)
+                return command_usage("train", "takes --from or --cfg, not both");
         if (!program_name_is_valid(o->name) || o->name[0] == '.')
                 return command_usage("train", "--name: '%s' is not a name", o->name);
         if (strlen(o->version) >= 32 || o->version[0] == '\0')

@@ -4,6 +4,7 @@
 #include "models/train/split.h"
 
 #include "models/train/json-file.h"
+#include "util/hash.h"
 
 static const char *const side_names[_SIDE_COUNT] = {"train", "validation", "test"};
 
@@ -101,5 +102,135 @@ int split_check(const Split *s, const RowTable *t, Error *e) {
                                          "program '%s' has rows but is in none of train, "
                                          "validation and test",
                                          t->rows[i].program);
+        return 0;
+}
+
+/* ---- a split by hash ---- */
+
+typedef struct Candidate {
+        SplitEntry entry;
+        uint64_t hash;
+        unsigned classes; /* a bit each that it has rows of */
+} Candidate;
+
+static int compare_candidates(const void *a, const void *b) {
+        const Candidate *x = a, *y = b;
+
+        if (x->hash != y->hash)
+                return x->hash < y->hash ? -1 : 1;
+        return strcmp(x->entry.program, y->entry.program);
+}
+
+static int compare_programs(const void *a, const void *b) {
+        return strcmp(((const Candidate *)a)->entry.program, ((const Candidate *)b)->entry.program);
+}
+
+/* The programs of the table, by name, then by hash. */
+static int list_programs(const RowTable *t, Candidate **ret, size_t *ret_n) {
+        Candidate *list = NULL;
+        size_t n = 0, size = 0;
+
+        for (size_t i = 0; i < t->n; i++) {
+                const Row *row = &t->rows[i];
+                Candidate *c = NULL;
+
+                for (size_t k = n; k-- > 0 && !c;)
+                        if (streq(list[k].entry.program, row->program))
+                                c = &list[k];
+                if (!c) {
+                        if (n == size) {
+                                Candidate *grown;
+
+                                size = MAX(size * 2, (size_t)64);
+                                grown = reallocarray(list, size, sizeof(*list));
+                                if (!grown) {
+                                        free(list);
+                                        return -ENOMEM;
+                                }
+                                list = grown;
+                        }
+                        c = &list[n++];
+                        *c = (Candidate){
+                                .hash = fnv1a64(FNV1A64_INIT, row->program, strlen(row->program))};
+                        snprintf(c->entry.program, sizeof(c->entry.program), "%s", row->program);
+                }
+                if (!row->dormant)
+                        c->classes |= 1U << row->label;
+        }
+        if (n > 0)
+                qsort(list, n, sizeof(*list), compare_candidates);
+        *ret = list;
+        *ret_n = n;
+        return 0;
+}
+
+static size_t count_with(const Candidate *list, size_t n, size_t class, Side side) {
+        size_t found = 0;
+
+        for (size_t i = 0; i < n; i++)
+                found += list[i].entry.side == side && (list[i].classes & 1U << class) != 0;
+        return found;
+}
+
+/* Whether it can change sides without leaving a class of its own without a program there. */
+static bool can_leave(const Candidate *list, size_t n, const Candidate *c) {
+        for (size_t k = 0; k < _CLASS_COUNT; k++)
+                if ((c->classes & 1U << k) && count_with(list, n, k, c->entry.side) < 2)
+                        return false;
+        return true;
+}
+
+/* Brings a program of the class to the side, if there is none. */
+static bool balance(Candidate *list, size_t n, size_t class, Side side) {
+        if (count_with(list, n, class, side) > 0)
+                return true;
+        for (size_t i = 0; i < n; i++)
+                if ((list[i].classes & 1U << class) && can_leave(list, n, &list[i])) {
+                        list[i].entry.side = side;
+                        return true;
+                }
+        return false;
+}
+
+int split_make(const RowTable *t, Split *ret, Error *e) {
+        _cleanup_free_
+        Candidate *list = NULL;
+        size_t n, validate;
+        Split s = SPLIT_INIT;
+        int r;
+
+        r = list_programs(t, &list, &n);
+        if (r < 0)
+                return r;
+        validate = (n + 4) / 5;
+        for (size_t i = 0; i < n; i++)
+                list[i].entry.side = SIDE_TRAIN;
+        /* A program that alone has a class stays to teach it. */
+        for (size_t i = 0; i < n && validate > 0; i++)
+                if (can_leave(list, n, &list[i])) {
+                        list[i].entry.side = SIDE_VALIDATION;
+                        validate--;
+                }
+        for (size_t k = 0; k < _CLASS_COUNT; k++) {
+                size_t programs = count_with(list, n, k, SIDE_TRAIN) +
+                                  count_with(list, n, k, SIDE_VALIDATION);
+
+                if (programs > 0 &&
+                    !(balance(list, n, k, SIDE_VALIDATION) && balance(list, n, k, SIDE_TRAIN)))
+                        return error_set(e, -EINVAL,
+                                         "class %s has rows of %zu program%s: without a split file "
+                                         "there must be enough programs that each class has one to "
+                                         "teach and another one to judge",
+                                         class_to_string((LoadClass)k), programs,
+                                         programs == 1 ? "" : "s");
+        }
+        if (n > 0)
+                qsort(list, n, sizeof(*list), compare_programs);
+        s.entries = calloc(MAX(n, (size_t)1), sizeof(*s.entries));
+        if (!s.entries)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                s.entries[s.n++] = list[i].entry;
+        *ret = s;
         return 0;
 }

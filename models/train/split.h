@@ -32,6 +32,14 @@ int split_read(const char *path, Split *ret, Error *e);
 /* The side of a program, or -ENOENT. */
 int split_side(const Split *s, const char *program);
 
+/*
+ * A split without a file: a fifth of the programs of the table, chosen by the hash of their names,
+ * validates, the rest trains, and every class that has rows has a program on both sides. The same
+ * names give the same split. Returns 0, -ENOMEM, or -EINVAL with *e naming a class with rows of
+ * fewer than two programs.
+ */
+int split_make(const RowTable *t, Split *ret, Error *e);
+
 /* Every program of the table must be named. Returns 0, or -EINVAL with *e naming the first that is
  * not. */
 int split_check(const Split *s, const RowTable *t, Error *e);

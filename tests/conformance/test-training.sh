@@ -20,10 +20,33 @@ train() { "$darknet" train --rows rows.csv --split split.json --batches 60 -o "$
 train a --seed 5 || fail "training: $(tail -n 1 log)"
 train b --seed 5 || fail "training again: $(tail -n 1 log)"
 train c --seed 6 || fail "training with another seed: $(tail -n 1 log)"
-for file in model.cfg model.weights model.json; do
+for file in model.cfg model.weights model.validation.csv model.json; do
     cmp -s a/$file b/$file || fail "$file differs between two trainings with one seed"
 done
 cmp -s a/model.weights c/model.weights && fail 'another seed gives the same weights'
+grep -q '"macro_f1":' a/model.json && grep -qF '"file":"model.validation.csv"' a/model.json || fail 'no validation rows in the manifest'
+grep -q '^epoch 6.4 of 6.4, loss .*, validation macro-F1 ' log || fail "progress: $(cat log)"
+# Of the programs that validated, and of no other
+[ "$(sed 1d a/model.validation.csv | cut -d, -f1 | sort -u | tr '\n' ' ')" = 'batch-1 idle-1 interactive-1 io-1 memory-1 server-1 ' ] ||
+    fail "validation rows of $(sed 1d a/model.validation.csv | cut -d, -f1 | sort -u)"
+# Without a split file; epochs; stopping early; progress for programs
+mkdir d e f
+auto() { "$darknet" train --rows rows.csv --epochs 40 --patience 3 --progress json --seed 5 -o "$@" 2>log; }
+auto d >d.jsonl || fail "training without a split: $(tail -n 1 log)"
+auto e >e.jsonl || fail "the same again: $(tail -n 1 log)"
+cmp -s d/model.weights e/model.weights || fail 'two trainings without a split differ'
+tail -n 1 d.jsonl | grep -q '"stopped": true' || fail "did not stop early: $(tail -n 1 d.jsonl)"
+grep -q '"stopped_early":true' d/model.json || fail 'the manifest does not say that it stopped'
+python3 -c 'import json, sys
+rows = [json.loads(line) for line in open("d.jsonl")]
+assert all({"epoch", "epochs", "loss", "macro_f1", "seconds_left"} <= set(r) for r in rows)
+assert [r["batch"] for r in rows] == sorted(r["batch"] for r in rows) and abs(rows[0]["epochs"] - 40) < 1, rows[0]' ||
+    fail 'the progress in JSON'
+"$darknet" train --rows rows.csv --from d/model.json --name tuned --epochs 1 --seed 5 -o f 2>log || fail "from a model: $(tail -n 1 log)"
+grep -qF '"from":"model"' f/tuned.json || fail 'the manifest does not say what it went on from'
+head -c 500 d/model.weights >f/cut.weights
+sed 's/"model.weights"/"cut.weights"/' d/model.json >f/cut.json
+cp d/model.cfg f
 train b --seed 5 --refit || fail "refit: $(tail -n 1 log)"
 cmp -s a/model.weights b/model.weights && fail 'refit changes nothing'
 "$darknet" evaluate --manifest a/model.json --rows rows.csv --split split.json --require-better >out 2>log ||
@@ -69,6 +92,12 @@ expect 2 "--noise: '-1'" go rows.csv split.json --noise -1
 expect 2 "--name: '../x'" go rows.csv split.json --name ../x
 expect 2 'unknown option' go rows.csv split.json --frobnicate
 expect 2 'needs --rows' "$darknet" train
+expect 2 'not both' go rows.csv split.json --epochs 3
+expect 2 "--epochs: '0'" "$darknet" train --rows rows.csv -o none --epochs 0
+expect 2 "--progress: 'loud'" go rows.csv split.json --progress loud
+expect 1 'cut.weights' "$darknet" train --rows rows.csv --from f/cut.json -o none
+grep -v '^server-[12],' rows.csv >oneserver.csv
+expect 1 'class server has rows of 1 program:' "$darknet" train --rows oneserver.csv -o none
 expect 2 "unknown verb 'learn'" "$darknet" learn
 
 cfg() { printf '%s\n' "$@" >bad.cfg; }
