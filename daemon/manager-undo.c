@@ -155,6 +155,7 @@ void manager_set_trial(Manager *m, pid_t root, Mode mode, uid_t uid) {
         if (root == 0 && !other)
                 return;
         manager_change_trial(m, root, mode, uid);
+        manager_wake(m);
         /* What was done in the old tree is put back by the decisions of a tick without it. */
         if (other)
                 manager_tick(m);

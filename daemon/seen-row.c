@@ -22,14 +22,12 @@ void seen_row_wake(SeenRow *s, const ProcSample *then, FeatureHistory *history) 
 }
 
 bool seen_row_stands(const SeenRow *s, const float *row, float change, usec_t at) {
-        float most = 0;
-
         if (!is_fresh(s, at))
                 return false;
-        /* Without a branch, so that it vectorizes. */
         for (size_t i = 0; i < FEATURE_COUNT; i++)
-                most = fmaxf(most, fabsf(row[i] - s->row[i]));
-        return most <= change;
+                if (fabsf(row[i] - s->row[i]) > change)
+                        return false;
+        return true;
 }
 
 void seen_row_note(SeenRow *s, const float *row, usec_t at) {

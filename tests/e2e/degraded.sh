@@ -29,7 +29,7 @@ still_works() { # it ticks and sees us
     grep -q "\"pid\": *$$[,}]" "$work/ps" || { echo "$1: it does not see process $$"; exit 1; }
     cases=$((cases + 1))
 }
-quiet=(--config-dir="$work/none" --interval=200ms)
+quiet=(--config-dir="$work/none" --interval=200ms --set interval_max=200ms)
 
 # Each runs aikmd in a mount namespace, or with rights, of its own.
 wrap() { # name, what to do first
@@ -80,7 +80,7 @@ fi
 # A broken drop-in at reload: the last good policy goes on, the file is named; a broken one at start: the built-in policy, which only observes.
 mkdir -p "$work/conf/policy.d"
 echo '{"thresholds": {"confidence": 0.83}}' >"$work/conf/policy.d/50.json"
-daemon_start "$aikmd" --config-dir="$work/conf" --interval=200ms --model=rules
+daemon_start "$aikmd" --config-dir="$work/conf" --interval=200ms --set interval_max=200ms --model=rules
 echo '{"thresholds": {"confidence": 83}}' >"$work/conf/policy.d/50.json"
 kill -HUP "$daemon"
 sleep 0.5

@@ -9,7 +9,7 @@ active() { equal "$(systemctl is-active aikmd)" active; }
 ticks_go_on() {
     local before
     before=$(status_of ticks)
-    sleep 5
+    sleep 15 # an idle machine is looked at once in ten seconds
     echo "before $before, after $(status_of ticks)"
     [ "$(status_of ticks)" -gt "$before" ]
 }

@@ -169,7 +169,7 @@ fi
 
 rm -f "$out/recording"
 mkdir -p "$W/runtime"
-setpriv --pdeathsig KILL "$aikmd" --no-bus --mode=observe --model=rules --interval=1s --runtime-dir="$W/runtime" --record="$out/recording" 2>"$out/aikmd.log" &
+setpriv --pdeathsig KILL "$aikmd" --no-bus --mode=observe --model=rules --interval=1s --set interval_max=1s --runtime-dir="$W/runtime" --record="$out/recording" 2>"$out/aikmd.log" &
 daemon=$!
 sleep 3
 kill -0 $daemon 2>/dev/null || { cat "$out/aikmd.log" >&2; die 'aikmd did not start'; }

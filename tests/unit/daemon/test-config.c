@@ -99,6 +99,8 @@ static void assert_policy(const Policy *a, const Policy *b) {
                 assert_int_equal(a->tunables[i].when, b->tunables[i].when);
         }
         assert_int_equal(t->interval, u->interval);
+        assert_int_equal(t->interval_max, u->interval_max);
+        assert_float(&t->infer_change, &u->infer_change);
         assert_int_equal(a->priors.enabled, b->priors.enabled);
         assert_int_equal(a->priors.half_life, b->priors.half_life);
         assert_int_equal(a->priors.max, b->priors.max);
@@ -331,6 +333,9 @@ static const struct {
         /* ranges */
         {"{\"interval\": \"99ms\"}", ERANGE, "100ms to 1min"},
         {"{\"interval\": \"61s\"}", ERANGE, "interval"},
+        {"{\"interval_max\": \"61s\"}", ERANGE, "interval_max"},
+        {"{\"interval_max\": 10}", EINVAL, "interval_max"},
+        {"{\"thresholds\": {\"infer_change\": -1}}", ERANGE, "infer_change"},
         {"{\"thresholds\": {\"confidence\": 1.1}}", ERANGE, "0 to 1"},
         {"{\"thresholds\": {\"confidence\": -0.1}}", ERANGE, "confidence"},
         {"{\"thresholds\": {\"delay_share\": 1e999}}", EINVAL, "delay_share"},
