@@ -211,7 +211,7 @@ static bool daemon_has_name(void *userdata) {
 }
 
 void fixture_start_daemon(Fixture *f, const char *mode) {
-        char runtime[96], state[96], config[96], scope[64], mode_option[64], record[96];
+        char runtime[96], state[96], config[96], scope[64], mode_option[64], record[96], model[64];
         const char *args[] = {fixture_aikmd,
                               runtime,
                               state,
@@ -219,7 +219,7 @@ void fixture_start_daemon(Fixture *f, const char *mode) {
                               "--interval=100ms",
                               "--set",
                               "interval_max=100ms",
-                              "--model=rules",
+                              model,
                               "--cgroup-name=aikmd-test-bus",
                               "--set",
                               scope,
@@ -244,6 +244,7 @@ void fixture_start_daemon(Fixture *f, const char *mode) {
         snprintf(state, sizeof(state), "--state-dir=%s/state", f->dir);
         snprintf(config, sizeof(config), "--config-dir=%s/conf", f->dir);
         snprintf(scope, sizeof(scope), "scope=tree:%d", getpid());
+        snprintf(model, sizeof(model), "--model=%s", f->model ?: "rules");
         snprintf(mode_option, sizeof(mode_option), "--mode=%s", mode ?: "");
         snprintf(record, sizeof(record), "--record=%s/rec", f->dir);
         if (mode)
