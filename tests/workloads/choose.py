@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 
+import corpus
+
 FOLDS = 4
 SEEDS = (1, 2, 3)
 CLASSES = ('idle', 'interactive', 'server', 'batch', 'io', 'memory')
@@ -25,11 +27,10 @@ here = pathlib.Path(__file__).resolve().parent
 
 def folds_of(present):
     """Executables go to the fold that has fewest of the classes which they bring, largest first."""
-    lines = [l.split('\t') for l in (here / 'programs.tsv').read_text().splitlines() if not l.startswith('#')]
     groups = collections.defaultdict(list)
-    for name, executable, intent, _ in lines:
-        if name in present:
-            groups[executable].append((name, intent))
+    for w in corpus.read().values():
+        if w.name in present:
+            groups[w.executable].append((w.name, w.intent))
     counts = [collections.Counter() for _ in range(FOLDS)]
     folds = [[] for _ in range(FOLDS)]
     for _, group in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0])):

@@ -1,58 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * load-drive (--tcp PORT | --udp PORT | --unix PATH) --request TEXT --phases RATE:SECONDS,…
- *            [--connections N] [--seed N]
+ * load-drive (--tcp PORT | --udp PORT | --unix PATH) --request TEXT --rate N [--connections N]
+ *            [--close yes] [--seed N]
  *
- * Sends a request over and over and waits for what comes back. RATE is requests a second with
- * exponential gaps, 0 for silence, or "max" for one after another on every connection; the phases
- * are run through again and again until it is told to end. TEXT knows \r \n \xHH \\. A connection
- * that the server closes is opened anew. Everything is on the loopback.
+ * Sends a request over and over and waits for what comes back, as the phases of phase.h say: "use"
+ * is N requests a second with exponential gaps, "trickle" a few a second, "rush" one after another
+ * on every connection, "pause" silence. N may be "max". The first answer begins the phases. TEXT
+ * knows \r \n \xHH \\. A connection that the server closes is opened anew; --close opens one for
+ * each request. Everything is on the loopback.
  */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "phase.h"
 
 #define CONNECTIONS_MAX 64
-#define PHASES_MAX 16
 #define ANSWER_WAIT_MS 1000
+#define GAP_MAX 1.5 /* s: silence is for pauses */
+#define TRICKLE 3.0 /* requests a second */
 
 typedef struct Connection {
         int fd;          /* -1: none */
         int64_t sent_at; /* µs; 0: nothing is awaited */
 } Connection;
 
-typedef struct Phase {
-        double rate; /* negative: as fast as answers come */
-        double seconds;
-} Phase;
-
 static struct sockaddr_storage address;
 static socklen_t address_size;
 static int socket_type = SOCK_STREAM;
 static char request[4096];
 static size_t request_size;
+static bool close_each;
+static double base_rate = -2; /* requests a second; -1: as fast as answers come */
 static uint64_t random_state = 1;
-
-static double random_unit(void) {
-        random_state += UINT64_C(0x9e3779b97f4a7c15);
-        uint64_t z = random_state;
-
-        z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-        z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-        return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
-}
+static PhaseClock phases;
 
 static int64_t now_us(void) {
         struct timespec ts;
@@ -86,9 +70,10 @@ static void drain(Connection *c) {
         ssize_t n;
 
         while (c->fd >= 0 && (n = recv(c->fd, buffer, sizeof(buffer), MSG_DONTWAIT)) != 0) {
-                if (n > 0)
+                if (n > 0) {
                         c->sent_at = 0;
-                else if (errno == EAGAIN)
+                        phase_clock_begin(&phases);
+                } else if (errno == EAGAIN)
                         return;
                 else
                         break;
@@ -99,6 +84,8 @@ static void drain(Connection *c) {
 static bool send_request(Connection *c) {
         if (c->fd >= 0)
                 drain(c);
+        if (close_each)
+                drop(c);
         if (c->fd < 0 && !open_connection(c))
                 return false;
         if (send(c->fd, request, request_size, MSG_NOSIGNAL) != (ssize_t)request_size) {
@@ -133,27 +120,43 @@ static Connection *find_free(Connection *list, size_t n) {
         return NULL;
 }
 
-static void run_phase(const Phase *phase, Connection *list, size_t n) {
-        int64_t end = now_us() + (int64_t)(phase->seconds * 1e6), next = now_us();
+static double rate_of(const Phase *p) {
+        if (phase_is(p, "pause"))
+                return 0;
+        if (phase_is(p, "trickle"))
+                return TRICKLE;
+        return phase_is(p, "rush") ? -1 : base_rate;
+}
 
-        while (now_us() < end) {
+static void run(Connection *list, size_t n) {
+        int64_t next = now_us();
+
+        for (;;) {
+                double left, rate = rate_of(phase_clock_now(&phases, &left));
+                int64_t now = now_us(), end = now + (int64_t)(left * 1e6);
                 Connection *c;
 
-                if (phase->rate >= 0 && !(phase->rate > 0)) {
+                if (rate >= 0 && !(rate > 0)) {
                         wait_answers(list, n, end);
+                        next = now_us();
                         continue;
                 }
-                if (phase->rate > 0 && now_us() < next) {
+                if (rate > 0 && now < next) {
                         wait_answers(list, n, next < end ? next : end);
                         continue;
                 }
                 c = find_free(list, n);
                 if (!c) {
-                        wait_answers(list, n, now_us() + 100000);
+                        wait_answers(list, n, now + 100000);
                         continue;
                 }
-                if (phase->rate > 0)
-                        next += (int64_t)(-log(1 - random_unit()) / phase->rate * 1e6);
+                if (rate > 0)
+                        next += (int64_t)(fmin(-log(1 - random_unit(&random_state)) / rate,
+                                               GAP_MAX) *
+                                          1e6);
+                /* What could not be sent in time is not made up for later. */
+                if (next < now - 1000000)
+                        next = now;
                 if (!send_request(c))
                         usleep(100000); /* the server is not up yet */
         }
@@ -180,22 +183,6 @@ static size_t decode(const char *text, char *out, size_t size) {
         return n;
 }
 
-static size_t parse_phases(char *text, Phase *ret) {
-        size_t n = 0;
-        char *field;
-
-        while ((field = strsep(&text, ",")) && n < PHASES_MAX) {
-                char *seconds = strchr(field, ':');
-
-                if (!seconds)
-                        return 0;
-                *seconds++ = '\0';
-                ret[n].rate = strcmp(field, "max") == 0 ? -1 : atof(field);
-                ret[n++].seconds = atof(seconds);
-        }
-        return n;
-}
-
 static void set_inet(const char *port, int type) {
         struct sockaddr_in in = {
                 .sin_family = AF_INET,
@@ -218,8 +205,7 @@ static void set_unix(const char *path) {
 
 int main(int argc, char *argv[]) {
         Connection connections[CONNECTIONS_MAX];
-        Phase phases[PHASES_MAX];
-        size_t n_connections = 1, n_phases = 0;
+        size_t n_connections = 1;
 
         for (int i = 1; i + 1 < argc; i += 2) {
                 char *value = argv[i + 1];
@@ -232,22 +218,23 @@ int main(int argc, char *argv[]) {
                         set_unix(value);
                 else if (strcmp(argv[i], "--request") == 0)
                         request_size = decode(value, request, sizeof(request));
-                else if (strcmp(argv[i], "--phases") == 0)
-                        n_phases = parse_phases(value, phases);
+                else if (strcmp(argv[i], "--rate") == 0)
+                        base_rate = strcmp(value, "max") == 0 ? -1 : strtod(value, NULL);
                 else if (strcmp(argv[i], "--connections") == 0)
-                        n_connections = (size_t)atoi(value);
+                        n_connections = (size_t)strtoul(value, NULL, 10);
+                else if (strcmp(argv[i], "--close") == 0)
+                        close_each = strcmp(value, "yes") == 0;
                 else if (strcmp(argv[i], "--seed") == 0)
                         random_state = strtoull(value, NULL, 10);
         }
-        if (address_size == 0 || request_size == 0 || n_phases == 0 || n_connections < 1 ||
-            n_connections > CONNECTIONS_MAX) {
+        if (address_size == 0 || request_size == 0 || base_rate < -1 || n_connections < 1 ||
+            n_connections > CONNECTIONS_MAX || !phase_clock_read(&phases)) {
                 fputs("usage: load-drive (--tcp PORT | --udp PORT | --unix PATH) --request TEXT "
-                      "--phases RATE:SECONDS,… [--connections N] [--seed N]\n",
+                      "--rate N [--connections N] [--close yes] [--seed N]\n",
                       stderr);
-                return 2;
+                return EXIT_FAILURE;
         }
         for (size_t i = 0; i < n_connections; i++)
                 connections[i] = (Connection){.fd = -1};
-        for (size_t i = 0;; i = (i + 1) % n_phases)
-                run_phase(&phases[i], connections, n_connections);
+        run(connections, n_connections);
 }

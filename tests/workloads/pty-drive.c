@@ -1,30 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pty-drive [--keys FILE] [--seed N] -- COMMAND…: runs a command on a terminal of its own and types
- * at it as a person would: uneven gaps within words, pauses between them, now and then a while of
- * thought. Without --keys nothing is typed. What the command writes is read and thrown away. Ends
- * with the command, or hangs up on it when it is told to end itself.
+ * at it as a person would, through the phases of phase.h: uneven gaps within words, pauses between
+ * them, never more than GAP_MAX_MS of them; in "rush" in a hurry, in "trickle" a key now and then,
+ * in "pause" nobody is there. The phases begin when the command's first output has come to rest.
+ * Without --keys nothing is typed. What the command writes is read and thrown away. Ends with the
+ * command, or hangs up on it when it is told to end itself.
  *
  * The key file is typed over and over, line by line, with \r \e \t \xHH \\ and:
  *   @pause MS          about that long
  *   @hold N MS KEYS    a key held down: KEYS N times, MS apart
  * Anything else is typed without its line break.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <math.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "phase.h"
+
+#define GAP_MAX_MS 2400
+#define SETTLE_MS 700
+#define SETTLE_MAX_MS 15000
 
 static volatile sig_atomic_t stopped;
 
@@ -33,21 +31,14 @@ static void on_signal(int number) {
 }
 
 static uint64_t random_state = 1;
-
-static double random_unit(void) {
-        random_state += UINT64_C(0x9e3779b97f4a7c15);
-        uint64_t z = random_state;
-
-        z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-        z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-        return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
-}
+static PhaseClock phases;
 
 /* Log-normal around median, as gaps between keys are. */
 static int about(double median_ms, double spread) {
-        double normal = sqrt(-2 * log(1 - random_unit())) * cos(2 * M_PI * random_unit());
+        double normal = sqrt(-2 * log(1 - random_unit(&random_state))) *
+                        cos(2 * M_PI * random_unit(&random_state));
 
-        return (int)fmin(median_ms * exp(spread * normal), 8000);
+        return (int)fmin(median_ms * exp(spread * normal), GAP_MAX_MS);
 }
 
 static int64_t now_ms(void) {
@@ -75,6 +66,40 @@ static bool wait_ms(int fd, int ms) {
                 if (left <= 0)
                         return true;
         }
+}
+
+/* Waits until the command's output has paused for a moment. */
+static bool settle(int fd) {
+        int64_t end = now_ms() + SETTLE_MAX_MS;
+
+        while (now_ms() < end) {
+                struct pollfd p = {.fd = fd, .events = POLLIN};
+                int n = poll(&p, 1, SETTLE_MS);
+
+                if (n == 0)
+                        break;
+                if (n < 0 || !wait_ms(fd, 20))
+                        return false;
+        }
+        phase_clock_begin(&phases);
+        return true;
+}
+
+/* The gap between two keys; in a pause all of it. */
+static bool gap(int fd, int ms) {
+        double left;
+        const Phase *p = phase_clock_now(&phases, &left);
+
+        if (phase_is(p, "rush"))
+                ms /= 3;
+        else if (phase_is(p, "trickle"))
+                ms = ms < 700 ? about(1300, 0.3) : ms;
+        if (!wait_ms(fd, ms < GAP_MAX_MS ? ms : GAP_MAX_MS))
+                return false;
+        while (p = phase_clock_now(&phases, &left), phase_is(p, "pause"))
+                if (!wait_ms(fd, (int)(left * 1000) + 1))
+                        return false;
+        return true;
 }
 
 /* Decodes one key of text; returns the rest. */
@@ -124,7 +149,7 @@ static bool type_line(int fd, const char *text) {
                                         return false;
                         } while (*text && (key == '[' || key == 'O' || (key >= '0' && key <= ';')));
                 }
-                if (!wait_ms(fd, key == ' ' || key == '\r' ? about(280, 0.6) : about(130, 0.5)))
+                if (!gap(fd, key == ' ' || key == '\r' ? about(280, 0.6) : about(130, 0.5)))
                         return false;
         }
         return true;
@@ -143,7 +168,7 @@ static bool hold(int fd, const char *arguments) {
                         if (!send_key(fd, key))
                                 return false;
                 }
-                if (!wait_ms(fd, ms))
+                if (!gap(fd, ms))
                         return false;
         }
         return true;
@@ -164,14 +189,14 @@ static void type_file(int fd, const char *path) {
                 while (more && getline(&line, &size, f) > 0) {
                         line[strcspn(line, "\n")] = '\0';
                         if (strncmp(line, "@pause ", 7) == 0)
-                                more = wait_ms(fd, about(atoi(line + 7), 0.4));
+                                more = gap(fd, about((double)strtol(line + 7, NULL, 10), 0.4));
                         else if (strncmp(line, "@hold ", 6) == 0)
                                 more = hold(fd, line + 6);
                         else
                                 more = type_line(fd, line);
                         /* Reading what came, and now and then a thought. */
-                        more = more && wait_ms(fd, random_unit() < 0.12 ? about(2500, 0.5)
-                                                                        : about(350, 0.6));
+                        more = more && gap(fd, random_unit(&random_state) < 0.12 ? about(1800, 0.4)
+                                                                                 : about(350, 0.6));
                 }
         }
         free(line);
@@ -192,9 +217,9 @@ int main(int argc, char *argv[]) {
                 else
                         break;
         }
-        if (i + 1 >= argc || strcmp(argv[i], "--") != 0) {
+        if (i + 1 >= argc || strcmp(argv[i], "--") != 0 || !phase_clock_read(&phases)) {
                 fputs("usage: pty-drive [--keys FILE] [--seed N] -- COMMAND…\n", stderr);
-                return 2;
+                return EXIT_FAILURE;
         }
         sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_signal}, NULL);
         pid = forkpty(&fd, NULL, NULL, &size);
@@ -210,8 +235,7 @@ int main(int argc, char *argv[]) {
                 _exit(127);
         }
         fcntl(fd, F_SETFD, FD_CLOEXEC);
-        wait_ms(fd, 700);
-        if (keys)
+        if (settle(fd) && keys)
                 type_file(fd, keys);
         while (wait_ms(fd, 1000))
                 ;
