@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/judge-impact.h"
+#include "daemon/judge-brood.h"
 #include "daemon/judge-unit.h"
 #include "daemon/judge.h"
 
@@ -93,7 +94,7 @@ void judge_match_rule(Judge *j, Proc *p) {
 }
 
 /* A flip between classes that are dealt with alike is no change that would have to prove itself. */
-static bool same_dealing(const Judge *j, const Proc *p, LoadClass a, LoadClass b) {
+bool judge_same_dealing(const Judge *j, const Proc *p, LoadClass a, LoadClass b) {
         Treatment ta, tb;
 
         if (a == b)
@@ -106,7 +107,7 @@ static bool same_dealing(const Judge *j, const Proc *p, LoadClass a, LoadClass b
 }
 
 void judge_set_class(Judge *j, Proc *p, LoadClass load_class, float confidence, usec_t since) {
-        bool alike = same_dealing(j, p, p->load_class, load_class);
+        bool alike = judge_same_dealing(j, p, p->load_class, load_class);
 
         p->load_class = load_class;
         p->confidence = confidence;
@@ -154,6 +155,8 @@ int judge_weigh(Judge *j, usec_t dt, uint32_t n_cpus, const float psi_some[_PSI_
                 Proc *p = j->table.procs[i];
                 uint32_t fields;
                 ContentionRole role = role_of(j, p, &fields);
+
+                p->was_protected |= role == ROLE_PROTECTED;
 
                 judge_impact_add(j, p, role);
 
@@ -402,6 +405,13 @@ static void judge_untreated(Judge *j, Proc *p, const GuardInput *in) {
         judge_set_verdict(j, p, v);
 }
 
+/* What a brood's members wait for is the brood's reason, too: they are put back together. */
+static usec_t last_held(const Judge *j, Proc *p) {
+        if (p->adopted)
+                p->held_at = MAX(p->held_at, judge_brood_held(j, p));
+        return p->held_at;
+}
+
 static void judge_treated(Judge *j, Proc *p, const GuardInput *in) {
         const Thresholds *t = &j->policy.thresholds;
         Verdict v = guard_check_standing(in);
@@ -434,7 +444,7 @@ static void judge_treated(Judge *j, Proc *p, const GuardInput *in) {
             contention_holds(&j->contention, &p->sample, &p->load, p->kinds, &p->treatment)) {
                 p->held_at = j->at;
                 judge_unit_hold(j, p);
-        } else if (elapsed(j->at, p->held_at) >= t->release_after) {
+        } else if (elapsed(j->at, last_held(j, p)) >= t->release_after) {
                 release(j, p, VERDICT_RELEASED);
                 return;
         }

@@ -52,6 +52,9 @@ typedef struct Judge {
 
 void judge_done(Judge *j);
 
+/* Whether those classes mean the same treatment to p, so that a change is none. */
+bool judge_same_dealing(const Judge *j, const Proc *p, LoadClass a, LoadClass b);
+
 /* Finds the rule anew where what it looks at has changed. */
 void judge_match_rule(Judge *j, Proc *p);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/judge-impact.h"
+#include "daemon/judge-brood.h"
 #include "daemon/judge-unit.h"
 #include "daemon/judge.h"
 #include "daemon/pipeline-prior.h"
@@ -246,12 +247,14 @@ static int observe_proc(Pipeline *p, Proc *proc, const ProcSample *now, usec_t a
                 bool within = (now->start + 1) * USEC_PER_START_TICK > at - p->dt;
 
                 load_compute(now, NULL, within ? p->dt : 0, &proc->load);
+                proc->load.churn = brood_churn(proc, now, NULL, within ? p->dt : 0);
                 proc->class_since = proc->verdict_since = at;
                 proc->sample = *now;
                 return within ? observe_birth(p, proc, at) : 0;
         }
 
         load_compute(now, prev, p->dt, &proc->load);
+        proc->load.churn = brood_churn(proc, now, prev, p->dt);
         observe_sleep(proc, now, at, p->dt);
         /* It was moved, or a service manager gave its group the cpu controller or took it away. */
         if (now->group_kind != prev->group_kind || now->group_id != prev->group_id ||
@@ -337,6 +340,8 @@ void pipeline_note_exec(Pipeline *p, pid_t pid) {
         proc->rule = NULL;
         proc->rule_stale = true;
         proc->classed = false;
+        proc->was_protected = false;
+        proc->brood = (Brood){};
         proc->dormant = false;
         proc->has_run = true;
         proc->asleep_since = USEC_INFINITY;
@@ -372,6 +377,11 @@ static void classify(Pipeline *p, Proc *proc) {
         LoadClass c;
 
         judge_match_rule(&p->judge, proc);
+        /* Its children tell its class, and what its program is to be known as. */
+        if (proc->brood.active) {
+                proc_teach(proc, &p->priors, &proc->prediction, p->dt, at);
+                return;
+        }
         if (proc->dormant) {
                 proc->prediction = (Prediction){.probability = {[CLASS_IDLE] = 1}};
                 proc->prior_weight = 0;
@@ -454,6 +464,7 @@ int pipeline_decide(Pipeline *p, const Decision **ret, size_t *ret_n) {
                 model_predict(p->model, p->rows, p->n_rows, p->predictions);
         for (size_t i = 0; i < j->table.n; i++)
                 classify(p, j->table.procs[i]);
+        judge_broods(j, p->dt);
         r = judge_weigh(j, p->dt, p->n_cpus, p->psi_some);
         if (r < 0)
                 return r;
@@ -604,6 +615,8 @@ static void fill_view(const Pipeline *p, const Proc *proc, ProcView *ret) {
                 .inferred = proc->row >= 0,
                 .cpu_share = proc->load.cpu,
                 .delay_share = proc->load.delay,
+                .churn_share = proc->load.churn,
+                .brood = proc->brood.active,
                 .io_bytes_rate = proc->load.io_bytes,
                 .victim = proc->victim,
                 .victim_delay = proc->victim_delay,

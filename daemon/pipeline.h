@@ -81,6 +81,8 @@ typedef struct ProcView {
         bool inferred;       /* in the last tick; else row and prediction are of an earlier one */
         float cpu_share;     /* CPU time per wall time over the last interval */
         float delay_share;   /* run delay per wall time */
+        float churn_share;   /* CPU time of its children that came and went, per wall time */
+        bool brood;          /* those make it a load, and its class is theirs */
         float io_bytes_rate; /* storage bytes per second */
         pid_t victim;
         char victim_comm[16];

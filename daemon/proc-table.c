@@ -90,6 +90,24 @@ static int merge_fill(ProcTable *t, const Sample *s) {
         return 0;
 }
 
+/* What was seen of those that ended is no news to their parents. */
+static void merge_bury(ProcTable *t, size_t n_now) {
+        const ProcTable now = {.procs = t->spare_procs, .pids = t->spare_pids, .n = n_now};
+
+        for (size_t i = 0; i < n_now; i++)
+                now.procs[i]->reaped_ns = 0;
+        for (size_t i = 0; i < t->n; i++) {
+                Proc *p = t->procs[i], *parent;
+
+                if (p->kept)
+                        continue;
+                parent = proc_table_find(&now, p->sample.ppid);
+                if (parent)
+                        parent->reaped_ns += p->sample.exec_ns + p->sample.child_exec_ns;
+                proc_free(p);
+        }
+}
+
 int proc_table_merge(ProcTable *t, const Sample *s) {
         Proc **procs = NULL;
         pid_t *pids = NULL;
@@ -104,9 +122,7 @@ int proc_table_merge(ProcTable *t, const Sample *s) {
         if (r < 0)
                 return r;
 
-        for (size_t i = 0; i < t->n; i++)
-                if (!t->procs[i]->kept)
-                        proc_free(t->procs[i]);
+        merge_bury(t, s->n_procs);
 
         procs = t->procs;
         pids = t->pids;

@@ -26,6 +26,26 @@ typedef struct Past {
         uint32_t set, kinds;
 } Past;
 
+/* What a process's children did in one tick. */
+typedef struct BroodTick {
+        float demand;              /* CPU time and run delay, s/s */
+        float votes[_CLASS_COUNT]; /* demand by class */
+        float others, same;        /* young children of another name than its own, and of it */
+} BroodTick;
+
+/* A process and its children that come and go, over the last seconds (judge-brood.h). */
+typedef struct Brood {
+        bool active;  /* it is a load, and has its class from its children */
+        usec_t since; /* its own churn is that of a load; 0: it is not */
+        pid_t root;   /* who stands for it; 0: itself */
+        bool proved;  /* it was for long enough: what it is else taken for is a mistake */
+        float churn;  /* of itself alone, s/s */
+        float demand;
+        float votes[_CLASS_COUNT];
+        float others, same;
+        BroodTick now;
+} Brood;
+
 typedef struct Proc {
         ProcSample sample; /* of the last tick */
         Ident *ident;      /* owned; NULL: not read */
@@ -34,7 +54,10 @@ typedef struct Proc {
 
         FeatureHistory history;
         Load load;
-        ssize_t row; /* in the feature matrix of this tick; -1: not inferred */
+        uint64_t reaped_ns; /* CPU time that was known of children that ended since the last look */
+        Brood brood;
+        bool was_protected; /* since it began or executed */
+        ssize_t row;        /* in the feature matrix of this tick; -1: not inferred */
         SeenRow seen;
         Prediction prediction;
         LoadClass load_class;

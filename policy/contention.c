@@ -166,7 +166,7 @@ static bool wants(const Contention *c, const Load *load, ContentionKind kind) {
                 return false;
         if (kind == CONTENTION_IO)
                 return load->io_bytes >= HOG_IO_BYTES || load->in_iowait > 0;
-        return load->cpu + load->delay >= c->thresholds->hog_share;
+        return load->cpu + load->churn + load->delay >= c->thresholds->hog_share;
 }
 
 static void add_sufferer(Contention *c, const ProcSample *proc, const Ident *ident,
@@ -214,7 +214,7 @@ static int add_protected(Contention *c, const ProcSample *proc, const Ident *ide
 
 int contention_add(Contention *c, const ProcSample *proc, const Ident *ident, const Load *load,
                    ContentionRole role, uint32_t fields) {
-        c->cpu += load->cpu;
+        c->cpu += load->cpu + load->churn;
         if (role == ROLE_PROTECTED)
                 return add_protected(c, proc, ident, load);
         if (role != ROLE_HOG)
@@ -381,7 +381,7 @@ bool contention_holds(const Contention *c, const ProcSample *proc, const Load *l
         /* The session's weight is everybody's in it: a protected one there must not pay. */
         if ((treatment->set & TREAT_AUTOGROUP) && group_is_active(c, proc))
                 return false;
-        if ((kinds & 1U << CONTENTION_CPU) && load->cpu + load->delay > 0 &&
+        if ((kinds & 1U << CONTENTION_CPU) && load->cpu + load->churn + load->delay > 0 &&
             (c->busy >= t->busy_share || load->delay >= t->hog_share / 4) &&
             reaches_active(c, proc, treatment))
                 return true;

@@ -16,6 +16,7 @@ typedef struct Load {
         bool measured;      /* two samples were at hand */
         bool delay_known;   /* SAMPLE_DELAY in both */
         float cpu;          /* CPU time, s/s */
+        float churn;        /* CPU time of its children that came and went unseen, s/s */
         float delay;        /* run delay, s/s */
         float wait;         /* mean run delay per time slice, µs */
         float io_bytes;     /* storage bytes per second */
