@@ -12,6 +12,10 @@ static const struct {
 } verbs[] = {
         {"run", verb_run, "records what aikmd sees until it is stopped"},
         {"info", verb_info, "what a data set holds"},
+        {"export", verb_export, "rows for training: CSV or SQLite"},
+        {"label", verb_label, "says of which class processes are"},
+        {"prune", verb_prune, "removes the oldest"},
+        {"import", verb_import, "takes in another data set, a recording, or labels"},
 };
 
 static void print_help(FILE *f) {

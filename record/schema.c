@@ -50,7 +50,7 @@ static const char *const migrations[SCHEMA_VERSION] = {
         "CREATE TABLE ticks(tick INTEGER PRIMARY KEY, stream INTEGER NOT NULL, at INTEGER NOT NULL,"
         " boot_at INTEGER NOT NULL, source INTEGER NOT NULL, n_cpus INTEGER NOT NULL,"
         " n_processes INTEGER NOT NULL, complete INTEGER NOT NULL);"
-        "CREATE INDEX ticks_at ON ticks(at);"
+        "CREATE INDEX ticks_at ON ticks(at); CREATE INDEX ticks_stream ON ticks(stream);"
         /* pid and start together are the process; ended: its first tick without it */
         "CREATE TABLE processes(process INTEGER PRIMARY KEY, stream INTEGER NOT NULL,"
         " pid INTEGER NOT NULL, start INTEGER NOT NULL, first INTEGER NOT NULL, ended INTEGER);"
@@ -58,6 +58,7 @@ static const char *const migrations[SCHEMA_VERSION] = {
         "CREATE TABLE programs(process INTEGER NOT NULL, tick INTEGER NOT NULL,"
         " at INTEGER NOT NULL, comm TEXT NOT NULL, exe TEXT, cgroup TEXT, unit TEXT,"
         " group_length INTEGER, build BLOB, PRIMARY KEY(process, tick)) WITHOUT ROWID;"
+        "CREATE INDEX programs_tick ON programs(tick);"
         "CREATE TABLE psi(tick INTEGER PRIMARY KEY, at INTEGER NOT NULL, cpu_some INTEGER,"
         " cpu_full INTEGER, io_some INTEGER, io_full INTEGER, memory_some INTEGER,"
         " memory_full INTEGER);"

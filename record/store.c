@@ -252,13 +252,13 @@ static int delete_before(Store *s, int64_t cut, Error *e) {
         }
         if (r >= 0) {
                 snprintf(sql, sizeof(sql),
+                         "DELETE FROM streams WHERE NOT EXISTS (SELECT 1 FROM ticks WHERE "
+                         "ticks.stream = streams.stream);"
                          "DELETE FROM processes WHERE ended <= %" PRId64
-                         " OR stream < (SELECT stream FROM ticks WHERE tick = %" PRId64 ");"
-                         "DELETE FROM streams WHERE stream < (SELECT stream FROM ticks WHERE tick "
-                         "= %" PRId64 ");"
+                         " OR stream NOT IN (SELECT stream FROM streams);"
                          "DELETE FROM runs WHERE stream NOT IN (SELECT stream FROM streams);"
                          "DELETE FROM boots WHERE boot NOT IN (SELECT boot FROM streams)",
-                         cut, cut, cut);
+                         cut);
                 r = sql_run(s->db, sql, e);
         }
         if (r >= 0) {

@@ -13,6 +13,10 @@
 
 int verb_run(int argc, char *argv[]);
 int verb_info(int argc, char *argv[]);
+int verb_export(int argc, char *argv[]);
+int verb_label(int argc, char *argv[]);
+int verb_prune(int argc, char *argv[]);
+int verb_import(int argc, char *argv[]);
 
 /* "aikm-record VERB: what", and how to get help. EXIT_USAGE. */
 _printf_(2, 3) int usage_error(const char *verb, const char *format, ...);

@@ -21,6 +21,7 @@ typedef struct Member {
         usec_t last_at;
         usec_t quiet_since; /* when it was last seen at work, or first seen at all */
         uint64_t seen;      /* number of the last sample that had it */
+        bool executed;      /* another program, since that sample */
         size_t n_pending;
         Pending pending[PENDING_MAX];
 } Member;
@@ -34,6 +35,8 @@ struct Extract {
         size_t n, n_allocated;
         uint64_t n_samples;
         usec_t first_at;
+        ExtractFind find; /* NULL: nobody knows better than the labels */
+        void *find_userdata;
 };
 
 int extract_new(const Labels *labels, RowTable *table, Extract **ret) {
@@ -81,9 +84,17 @@ static Member *find_member(const Extract *x, pid_t pid, uint64_t start) {
         return NULL;
 }
 
+void extract_set_finder(Extract *x, ExtractFind find, void *userdata) {
+        x->find = find;
+        x->find_userdata = userdata;
+}
+
 static const LabelRun *find_run(const Extract *x, const ProcSample *p, usec_t at) {
+        const LabelRun *found = x->find ? x->find(p, at, x->find_userdata) : NULL;
         const Member *parent;
 
+        if (found)
+                return found;
         for (size_t i = 0; i < x->labels->n; i++) {
                 const LabelRun *run = &x->labels->runs[i];
 
@@ -222,13 +233,29 @@ static int take_process(Extract *x, const ProcSample *now, usec_t at) {
  * the old one did next was not seen. */
 static void note_execs(Extract *x, const Sample *s) {
         for (size_t i = 0; i < x->n; i++) {
-                const ProcSample *now = sample_find(s, x->members[i]->last.pid);
+                Member *m = x->members[i];
+                const ProcSample *now = sample_find(s, m->last.pid);
+                const LabelRun *found = NULL;
 
-                if (now && !streq(now->comm, x->members[i]->last.comm)) {
-                        x->members[i]->n_pending = 0;
-                        pipeline_note_exec(x->pipeline, now->pid);
-                }
+                if (!now || (streq(now->comm, m->last.comm) && !m->executed))
+                        continue;
+                m->n_pending = 0;
+                pipeline_note_exec(x->pipeline, now->pid);
+                if (x->find)
+                        found = x->find(now, s->at, x->find_userdata);
+                if (found)
+                        m->run = found;
+                m->executed = false;
         }
+}
+
+void extract_note_exec(Extract *x, pid_t pid) {
+        Member *m = find_member(x, pid, 0);
+
+        if (m)
+                m->executed = true;
+        else
+                pipeline_note_exec(x->pipeline, pid);
 }
 
 int extract_sample(Extract *x, const Sample *s) {

@@ -33,5 +33,14 @@ int extract_new(const Labels *labels, RowTable *table, Extract **ret);
 Extract *extract_free(Extract *x);
 DEFINE_CLEANUP(Extract *, extract_free);
 
+/* Asked before the labels about every process that is in no run, and again when it executed another
+ * program: the run that it is in, or NULL. at: as Sample.at. The runs must outlive x. */
+typedef const LabelRun *(*ExtractFind)(const ProcSample *p, usec_t at, void *userdata);
+void extract_set_finder(Extract *x, ExtractFind find, void *userdata);
+
+/* It executed another program: told before the next sample, as the daemon is. Not needed where its
+ * name changes by it. */
+void extract_note_exec(Extract *x, pid_t pid);
+
 /* Returns 0 or -ENOMEM. */
 int extract_sample(Extract *x, const Sample *s);
