@@ -278,6 +278,13 @@ int client_get_ledger(Context *c, bool all, json_object **ret, Error *e) {
         return finish(s, m, /* rows= */ true, "List", ret, e);
 }
 
+int client_get_impact(Context *c, uint32_t id, json_object **ret, Error *e) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int s = client_call(c, &m, e, AIKM_BUS_LEDGER, "ListImpact", "u", id);
+
+        return finish(s, m, /* rows= */ true, "ListImpact", ret, e);
+}
+
 int client_set_mode(Context *c, const char *mode, Error *e) {
         return client_call(c, NULL, e, AIKM_BUS_MANAGER, "SetMode", "s", mode);
 }

@@ -43,6 +43,9 @@ int client_get_processes(Context *c, json_object **ret, Error *e);
 int client_get_explanation(Context *c, uint32_t pid, json_object **ret, Error *e);
 int client_get_ledger(Context *c, bool all, json_object **ret, Error *e);
 
+/* id 0: all that are kept. */
+int client_get_impact(Context *c, uint32_t id, json_object **ret, Error *e);
+
 int client_set_mode(Context *c, const char *mode, Error *e);
 
 /* Policy.Get, parsed. */

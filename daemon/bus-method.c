@@ -122,6 +122,7 @@ const BusMethod bus_methods[] = {
          .describe = describe_settings},
         {"Policy", "Reset", bus_policy_reset, "reset-policy", .done = "Policy reset"},
         {"Ledger", "List", bus_ledger_list, "read"},
+        {"Ledger", "ListImpact", bus_ledger_list_impact, "read"},
         {"Ledger", "Rollback", bus_ledger_rollback, "rollback", "rollback-own", is_own_rollback,
          .done = "Rolled back", .describe = describe_rollback},
         {"Models", "List", bus_models_list, "read"},

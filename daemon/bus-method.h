@@ -54,6 +54,7 @@ int bus_policy_get(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_
 int bus_policy_set(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_policy_reset(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_ledger_list(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_ledger_list_impact(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_ledger_rollback(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_models_list(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_models_info(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);

@@ -36,6 +36,8 @@ static Kind table[] = {
         LIMITED(MESSAGE_DEMOTED, "demoted", 30),
         LIMITED(MESSAGE_PUT_BACK, "put-back", 30),
         LIMITED(MESSAGE_HANDS_OFF, "hands-off", 20),
+        LIMITED(MESSAGE_IMPACT, "impact", 20),
+        LIMITED(MESSAGE_IMPACT_UNDONE, "impact-undone", 20),
         LIMITED(MESSAGE_KNOB_CHANGED, "knob-changed", 20),
         LIMITED(MESSAGE_KNOB_PUT_BACK, "knob-put-back", 20),
         LIMITED(MESSAGE_KNOB_HANDS_OFF, "knob-hands-off", 20),

@@ -44,6 +44,8 @@
 #define MESSAGE_DATASET_BROKEN "d7a54723d82c4b5693268859776a3f7b"
 #define MESSAGE_DATASET_HELD_UP "90a2eb7819844a11a52341b92394ff8c"
 #define MESSAGE_DATASET_RESUMED "9d3a62669f634b25a6261b77255a781f"
+#define MESSAGE_IMPACT "5f1c2ce4d43e4e0a8e7bb34f8e7a9d16"
+#define MESSAGE_IMPACT_UNDONE "b3a06a0f7d5a4d5c9d3f4c1e62f08a57"
 #define MESSAGE_SUPPRESSED "fd0c324c7a76494ea2c4d3a40138565f"
 
 /* The fields of a message: type and name of the member, name in the journal, meaning. aikmd(8)
@@ -66,6 +68,14 @@
         X(const char *, caller_uid, "AIKM_CALLER_UID", "The user who asked.")                     \
         X(pid_t, caller_pid, "AIKM_CALLER_PID", "The process that asked.")                        \
         X(const char *, caller_comm, "AIKM_CALLER_COMM", "Its name.")                             \
+        X(uint64_t, impact_id, "AIKM_IMPACT_ID", "The episode, as aikmctl impact numbers them.")  \
+        X(const char *, impact_verdict, "AIKM_IMPACT_VERDICT", "What it came to.")                \
+        X(const char *, impact_before, "AIKM_IMPACT_BEFORE",                                      \
+          "The victim's group's wait per wake-up before, in microseconds.")                       \
+        X(const char *, impact_during, "AIKM_IMPACT_DURING",                                      \
+          "The same while others were demoted.")                                                  \
+        X(uint64_t, impact_wakeups, "AIKM_IMPACT_WAKEUPS", "Wake-ups of the group in that time.") \
+        X(const char *, impact_cost, "AIKM_IMPACT_COST", "What those who were demoted lost.")     \
         X(const char *, kind, "AIKM_KIND", "Which kind of message was suppressed.")               \
         X(uint64_t, suppressed, "AIKM_SUPPRESSED", "How many messages of that kind were.")
 

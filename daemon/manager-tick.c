@@ -84,6 +84,7 @@ static int manager_look_and_act(Manager *m) {
         manager_record(m, decisions, decisions, n);
         m->n_decisions = n;
         manager_carry_out(m, decisions, n);
+        manager_tell_impact(m);
         return 0;
 }
 

@@ -83,6 +83,7 @@ typedef struct Manager {
         Watchdog watchdog;
         usec_t fed_at;
         bool watchdog_starved;
+        uint64_t impact_judged, impact_closed; /* so far what demotions did was told */
         uint64_t ticks;
         uint64_t rescans;
         size_t n_decisions;     /* in the last tick */
@@ -172,6 +173,9 @@ size_t manager_forget_priors(Manager *m, const char *exe);
                         (void)recording_write_##what(feed_recording((m)->feed), __VA_ARGS__);  \
         } while (0)
 void manager_recorded(Manager *m, int r);
+
+/* Tells what demotions bought and cost, where one was judged or has ended since. */
+void manager_tell_impact(Manager *m);
 
 /* Tells what became of a decision. */
 void manager_note_decision(Manager *m, const Decision *d, Outcome outcome, uint64_t action,

@@ -30,7 +30,7 @@ _aikmctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev verb='' sub='' i
     local -a line
     local global='--host --machine --no-ask-password --json --no-color --no-legend --help --version'
-    local verbs='status ps top explain policy mode ledger rollback demo model config dataset'
+    local verbs='status ps top explain policy mode ledger impact rollback demo model config dataset'
     local keys='cpu wait io memory class pid confidence name'
     COMPREPLY=()
 

@@ -15,7 +15,7 @@ function __aikmctl_settings
         cpufreq.energy_performance_preference kernel.sched_autogroup_enabled
 end
 
-set -l verbs status ps top explain policy mode ledger rollback demo model config dataset
+set -l verbs status ps top explain policy mode ledger impact rollback demo model config dataset
 set -l verb __fish_seen_subcommand_from
 
 complete -c aikmctl -f
@@ -35,6 +35,7 @@ complete -c aikmctl -n "not $verb $verbs" -a explain -d 'What a process is, and 
 complete -c aikmctl -n "not $verb $verbs" -a policy -d 'Show or change the policy'
 complete -c aikmctl -n "not $verb $verbs" -a mode -d 'Show or set the mode'
 complete -c aikmctl -n "not $verb $verbs" -a ledger -d 'Changes that are in force'
+complete -c aikmctl -n "not $verb $verbs" -a impact -d 'What demotions bought and cost'
 complete -c aikmctl -n "not $verb $verbs" -a rollback -d 'Put changes back'
 complete -c aikmctl -n "not $verb $verbs" -a demo -d 'Show the effect'
 complete -c aikmctl -n "not $verb $verbs" -a model -d 'Show and choose the model'
