@@ -72,8 +72,8 @@ float impact_line_io(const ImpactLine *l) {
 }
 
 float impact_line_lost(const ImpactLine *l) {
-        float before = l->cpu_before > 0.01f ? l->cpu_before : l->io_before;
-        float now = l->cpu_before > 0.01f ? impact_line_cpu(l) : impact_line_io(l);
+        float before = l->cpu_before > 0.001f ? l->cpu_before : l->io_before;
+        float now = l->cpu_before > 0.001f ? impact_line_cpu(l) : impact_line_io(l);
 
         if (!l->has_before || before <= 0 || l->seconds <= 0)
                 return -1;

@@ -258,6 +258,20 @@ static void test_ledger(void **state) {
                                           "action", UINT64_C(12345)));
 }
 
+/* What it says of episodes is seen in tests/e2e/impact.sh; here nothing was done to anybody. */
+static void test_impact(void **state) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
+        Fixture *f = *state;
+
+        reply = fixture_call(f->bus, NULL, LEDGER, "ListImpact", "u", 0);
+        assert_true(sd_bus_message_enter_container(reply, 'a', "a{sv}") > 0);
+        assert_true(sd_bus_message_at_end(reply, false) > 0);
+        sd_bus_message_unref(fixture_call(f->bus, NO_SUCH_ACTION, LEDGER, "ListImpact", "u", 1));
+        sd_bus_message_unref(
+                fixture_call(f->bus, NO_SUCH_ACTION, LEDGER, "ListImpact", "u", UINT32_MAX));
+}
+
 static void test_trial_arguments(void **state) {
         Fixture *f = *state;
         uint32_t own = (uint32_t)getpid();
@@ -284,6 +298,7 @@ static void act_as_nobody(const Fixture *f) {
         call(bus, NULL, PROCESSES, "List");
         call(bus, NULL, POLICY, "Get");
         sd_bus_message_unref(fixture_call(bus, NULL, LEDGER, "List", "b", false));
+        sd_bus_message_unref(fixture_call(bus, NULL, LEDGER, "ListImpact", "u", 0));
         sd_bus_message_unref(
                 fixture_call(bus, NULL, PROCESSES, "Explain", "u", (uint32_t)getppid()));
         call(bus, ACCESS_DENIED, MANAGER, "Reload");
@@ -318,13 +333,10 @@ static void test_unprivileged(void **state) {
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_introspection),
-                cmocka_unit_test(test_status),
-                cmocka_unit_test(test_processes),
-                cmocka_unit_test(test_policy),
-                cmocka_unit_test(test_mode),
-                cmocka_unit_test(test_ledger),
-                cmocka_unit_test(test_trial_arguments),
+                cmocka_unit_test(test_introspection), cmocka_unit_test(test_status),
+                cmocka_unit_test(test_processes),     cmocka_unit_test(test_policy),
+                cmocka_unit_test(test_mode),          cmocka_unit_test(test_ledger),
+                cmocka_unit_test(test_impact),        cmocka_unit_test(test_trial_arguments),
                 cmocka_unit_test(test_unprivileged),
         };
 

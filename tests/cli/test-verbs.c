@@ -194,6 +194,33 @@ static void test_ledger(void **state) {
         json_object_put(doc);
 }
 
+static void test_impact(void **state) {
+        json_object *doc;
+
+        run("impact", 0);
+        assert_says(o.out, "redis-server[77] 2.0ms -> 100us");
+        assert_says(o.out, "-95%");
+        assert_says(o.out, "stress-ng 98% -> 49%, stress-ng 98% -> 49% +1 helped");
+        assert_says(o.out, "no-effect, undone");
+        run("impact 1", 0);
+        assert_says(o.out, "For the sake of redis-server (77), which waited for cpu; for 9.0s.");
+        assert_says(o.out, "Before        2.0ms per wake-up; waits 25% of the time; 200 wake-ups");
+        assert_says(o.out, "During        100us per wake-up");
+        assert_says(o.out, "became 0.050 of what it would have been");
+        assert_says(o.out, "7 others");
+        run("impact 3", 0);
+        assert_says(o.out, "0 wake-ups in 4.0 s: too few for a mean");
+        run("impact 99", 1);
+        assert_says(o.err, "episode 99 is not kept");
+        run("impact 0", 2);
+        assert_says(o.err, "impact 0: not the number of an episode");
+        run("impact x", 2);
+        run("impact 1 2", 2);
+        doc = run_json("impact", 0);
+        assert_int_equal(json_object_array_length(doc), 3);
+        json_object_put(doc);
+}
+
 static void test_rollback(void **state) {
         json_object *doc;
 
@@ -345,6 +372,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(test_policy, start, stop),
                 cmocka_unit_test_setup_teardown(test_mode, start, stop),
                 cmocka_unit_test_setup_teardown(test_ledger, start, stop),
+                cmocka_unit_test_setup_teardown(test_impact, start, stop),
                 cmocka_unit_test_setup_teardown(test_rollback, start, stop),
                 cmocka_unit_test_setup_teardown(test_denied, start_deny, stop),
                 cmocka_unit_test_setup_teardown(test_top_text, start, stop),

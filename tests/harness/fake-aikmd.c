@@ -233,6 +233,87 @@ static int method_ledger(sd_bus_message *call, void *userdata, sd_bus_error *err
         return sd_bus_send(NULL, m, NULL);
 }
 
+static void put_figures(sd_bus_message *m, const char *key, uint64_t wakeups, double delay) {
+        sd_bus_message_open_container(m, 'e', "sv");
+        sd_bus_message_append(m, "s", key);
+        sd_bus_message_open_container(m, 'v', "a{sv}");
+        sd_bus_message_open_container(m, 'a', "{sv}");
+        put(m, "Seconds", "d", 4.0);
+        put(m, "Wakeups", "t", wakeups);
+        if (wakeups > 0)
+                put(m, "DelayPerWakeup", "d", delay);
+        put(m, "Delay", "d", 0.25);
+        put(m, "WakeupRate", "d", (double)wakeups / 4);
+        for (int depth = 0; depth < 3; depth++)
+                sd_bus_message_close_container(m);
+}
+
+static void put_cost(sd_bus_message *m) {
+        sd_bus_message_open_container(m, 'e', "sv");
+        sd_bus_message_append(m, "s", "Cost");
+        sd_bus_message_open_container(m, 'v', "aa{sv}");
+        sd_bus_message_open_container(m, 'a', "a{sv}");
+        for (unsigned i = 0; i < 3; i++) {
+                sd_bus_message_open_container(m, 'a', "{sv}");
+                put(m, "Processes", "u", i < 2 ? 1 : 7);
+                if (i < 2) {
+                        put(m, "Pid", "u", 4242 + i);
+                        put(m, "Comm", "s", "stress-ng");
+                        put(m, "Class", "s", "batch");
+                        put(m, "Confidence", "d", 0.99);
+                        put(m, "CpuBefore", "d", 0.98);
+                        put(m, "Lost", "d", 0.5);
+                        put(m, "Action", "t", (uint64_t)17);
+                }
+                put(m, "CpuDuring", "d", 0.49);
+                sd_bus_message_close_container(m);
+        }
+        for (int depth = 0; depth < 3; depth++)
+                sd_bus_message_close_container(m);
+}
+
+static int method_impact(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        static const char *const verdicts[] = {"helped", "no-effect", "unknown"};
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
+        uint32_t id;
+        int r;
+
+        r = sd_bus_message_read(call, "u", &id);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(call, &m);
+        if (r < 0)
+                return r;
+        if (id > ELEMENTSOF(verdicts))
+                return sd_bus_error_setf(error, "org.aikm1.Error.NoSuchAction",
+                                         "episode %" PRIu32 " is not kept", id);
+        sd_bus_message_open_container(m, 'a', "a{sv}");
+        for (uint32_t i = 1; i <= ELEMENTSOF(verdicts); i++) {
+                if (id > 0 && id != i)
+                        continue;
+                sd_bus_message_open_container(m, 'a', "{sv}");
+                put(m, "Id", "u", i);
+                put(m, "AtUSec", "t", usec_now(CLOCK_REALTIME) - 12 * USEC_PER_SEC);
+                put(m, "DurationUSec", "t", (uint64_t)9 * USEC_PER_SEC);
+                put(m, "Kind", "s", "cpu");
+                put(m, "Victim", "u", 77);
+                put(m, "VictimComm", "s", "redis-server");
+                put(m, "Phase", "s", "closed");
+                put(m, "Verdict", "s", verdicts[i - 1]);
+                put(m, "VerdictSentence", "s", "those who waited wait less");
+                put(m, "Undone", "b", i == 2);
+                if (i == 1)
+                        put(m, "Ratio", "d", 0.05);
+                put_figures(m, "Before", 800, 2000.0);
+                put_figures(m, "During", i < 3 ? 900 : 0, 2000.0 / (i == 1 ? 20 : 1));
+                put(m, "Wakeups", "t", (uint64_t)1700);
+                put_cost(m);
+                sd_bus_message_close_container(m);
+        }
+        sd_bus_message_close_container(m);
+        return sd_bus_send(NULL, m, NULL);
+}
+
 static int method_rollback(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         Fake *f = userdata;
         uint64_t number;
@@ -333,6 +414,7 @@ static const sd_bus_vtable policy[] = {
 static const sd_bus_vtable ledger[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("List", "b", "aa{sv}", method_ledger, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListImpact", "u", "aa{sv}", method_impact, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Rollback", "st", "a{sv}", method_rollback, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
