@@ -27,7 +27,7 @@ static const char help[] =
         "        a network trained by darknet: NAME.cfg, NAME.weights, NAME.validation.csv,\n"
         "        NAME.json\n"
         "        --name NAME --model-version TEXT --description TEXT\n"
-        "        --cfg FILE | --hidden N,N… --dropout PERCENT --decay D\n"
+        "        --cfg FILE | --hidden N,N… --dropout PERCENT --decay D --members N\n"
         "        --epochs N | --batches N, --patience N, --seed N --noise DEVIATION --refit\n"
         "        --from MANIFEST, --progress text|json\n"
         "  predict --manifest FILE | --model rules | --cfg FILE --weights FILE, --rows ROWS [-o "

@@ -18,7 +18,7 @@ void trained_done(Trained *t) {
         t->cfg = t->weights = NULL;
 }
 
-static int load(const Trained *t, Model **ret, Error *e) {
+int trained_load(const Trained *t, Model **ret, Error *e) {
         _cleanup_(engine_freep)
         Engine *engine = NULL;
         Error why = ERROR_INIT;
@@ -118,6 +118,8 @@ static int training_object(const Trained *t, Model *m, const RowTable *all, cons
         json_object_object_add(o, "stopped_early", json_object_new_boolean(t->stopped));
         if (t->from)
                 json_object_object_add(o, "from", json_object_new_string(t->from));
+        json_object_object_add(o, "members", json_object_new_int64(t->members));
+        json_object_object_add(o, "temperature", number((float)t->temperature));
         json_object_object_add(o, "input_noise", number((float)t->noise));
         json_object_object_add(o, "validation_programs_taught", json_object_new_boolean(t->refit));
         for (size_t s = 0; s < _SIDE_COUNT; s++) {
@@ -257,7 +259,7 @@ int trained_write(const Trained *t, const RowTable *all, const Split *split, con
 
         if (dir_fd < 0)
                 return error_set(e, -errno, "%s: %s", dir, strerror(errno));
-        r = load(t, &model, e);
+        r = trained_load(t, &model, e);
         if (r < 0)
                 return r;
         snprintf(names.cfg, sizeof(names.cfg), "%s.cfg", t->name);

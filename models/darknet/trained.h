@@ -16,13 +16,18 @@ typedef struct Trained {
         uint64_t seed;
         uint32_t batches; /* trained with */
         double noise;
-        double epochs;    /* the same, as often as there were rows to teach with */
-        bool stopped;     /* before all batches, for it had not been better for long */
-        const char *from; /* the model whose weights it went on from; NULL: none */
-        bool refit;       /* trained on the validation programs too, after they chose the batches */
+        uint32_t members;   /* networks that were made one */
+        double temperature; /* that the last layer was divided by */
+        double epochs;      /* the same, as often as there were rows to teach with */
+        bool stopped;       /* before all batches, for it had not been better for long */
+        const char *from;   /* the model whose weights it went on from; NULL: none */
+        bool refit; /* trained on the validation programs too, after they chose the batches */
 } Trained;
 
 void trained_done(Trained *t);
+
+/* The network as the daemon would run it. Returns 0 or -errno with *e set. */
+int trained_load(const Trained *t, Model **ret, Error *e);
 
 /*
  * Checks the weights with the importer, judges them on each side's programs, and writes the files

@@ -5,6 +5,7 @@
 #include <getopt.h>
 
 #include "models/darknet/command.h"
+#include "models/darknet/committee.h"
 #include "models/darknet/glue.h"
 #include "models/darknet/net-cfg.h"
 #include "models/darknet/progress.h"
@@ -12,6 +13,7 @@
 #include "models/darknet/verbs.h"
 #include "models/darknet/worker.h"
 
+#include "models/engine.h"
 #include "models/import-darknet.h"
 #include "models/verify.h"
 #include "util/io.h"
@@ -29,6 +31,7 @@ typedef struct Options {
         uint32_t batches;  /* 0: the cfg's */
         uint64_t epochs;   /* 0: by batches */
         uint64_t patience; /* checks; 0: none */
+        uint64_t members;  /* networks that become one */
         double noise;
         bool refit;
         bool json; /* progress */
@@ -78,7 +81,7 @@ static void on_progress(const void *report, size_t size, void *userdata) {
 /* One training in the worker; ret: weights, the file's bytes, and how long it took. */
 static int train_once(const Options *o, const Origin *origin, const char *cfg, const Sampler *train,
                       const Sampler *validation, const Standard *standard, uint32_t batches,
-                      Trained *ret, Error *e) {
+                      uint64_t seed, Trained *ret, Error *e) {
         _cleanup_close_
         int cfg_fd = -EBADF, weights_fd = -EBADF, from_fd = -EBADF;
         Job j = {};
@@ -97,7 +100,7 @@ static int train_once(const Options *o, const Origin *origin, const char *cfg, c
                 .train = train,
                 .validation = validation,
                 .standard = standard,
-                .seed = o->seed,
+                .seed = seed,
                 .batches = batches,
                 .check_every = MAX(batches / 40, 1U),
                 .patience = (uint32_t)o->patience,
@@ -170,6 +173,112 @@ static void choose_standard(const Origin *origin, const Sampler *s, Standard *re
         memcpy(ret->deviation, origin->manifest.deviation, sizeof(ret->deviation));
 }
 
+typedef struct Members {
+        char *weights[COMMITTEE_MAX];
+        size_t sizes[COMMITTEE_MAX];
+        size_t n;
+} Members;
+
+static void members_done(Members *m) {
+        for (size_t k = 0; k < m->n; k++)
+                free(m->weights[k]);
+}
+
+/* Each to the end: what stopping at the right moment does for one network, averaging does for them
+ * all. ret: the cfg of one goes in, that of the whole and its weights come out. */
+static int train_members(const Options *o, const Sampler *s, uint32_t batches, Members *m,
+                         Trained *ret, Error *e) {
+        static const Origin none = {};
+        int r;
+
+        for (; m->n < o->members; m->n++) {
+                Trained one = {};
+
+                if (!o->json)
+                        fprintf(stderr, "network %zu of %" PRIu64 "\n", m->n + 1, o->members);
+                r = train_once(o, &none, ret->cfg, s, NULL, &ret->standard, batches, o->seed + m->n,
+                               &one, e);
+                if (r < 0)
+                        return r;
+                m->weights[m->n] = one.weights;
+                m->sizes[m->n] = one.weights_size;
+                ret->batches = one.batches;
+                ret->epochs = one.epochs;
+        }
+        return 0;
+}
+
+/* The members as one network, in ret in place of what was there. */
+static int fold_members(const Options *o, const Members *m, Trained *ret, Error *e) {
+        NetShape wide = committee_shape(&o->shape, m->n);
+        int r;
+
+        free(TAKE_PTR(ret->cfg));
+        free(TAKE_PTR(ret->weights));
+        ret->cfg = net_cfg_new(&wide);
+        if (!ret->cfg)
+                return -ENOMEM;
+        r = committee_fold(&o->shape, FEATURE_COUNT, (const char *const *)m->weights, m->sizes,
+                           m->n, ret->temperature, &ret->weights, &ret->weights_size);
+        return r < 0 ? error_set(e, r, "darknet wrote weights of another shape") : 0;
+}
+
+/* How much surer the network is of programs that it does not know than it should be. */
+static int fit_temperature(const Sampler *s, Trained *t, Error *e) {
+        _cleanup_(model_freep)
+        Model *model = NULL;
+        _cleanup_free_
+        Prediction *predictions = calloc(s->table->n, sizeof(*predictions));
+        _cleanup_free_
+        LoadClass *truth = calloc(s->table->n, sizeof(*truth));
+        int r;
+
+        if (!predictions || !truth)
+                return -ENOMEM;
+        r = trained_load(t, &model, e);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < s->table->n; i++) {
+                model_predict(model, s->table->rows[i].x, 1, &predictions[i]);
+                truth[i] = s->table->rows[i].label;
+        }
+        t->temperature = temperature_fit(predictions, truth, NULL, s->table->n);
+        return 0;
+}
+
+static int train_committee(const Options *o, uint32_t batches, const RowTable *all,
+                           const Split *split, const Sampler *teach, const Sampler *choose,
+                           Trained *ret, Error *e) {
+        _cleanup_(members_done)
+        Members first = {}, again = {};
+        _cleanup_(phase_done)
+        Phase both = {.table = ROW_TABLE_INIT};
+        _cleanup_free_
+        char *cfg = strdup(ret->cfg);
+        int r;
+
+        if (!cfg)
+                return -ENOMEM;
+        sampler_standard(teach, &ret->standard);
+        if ((r = train_members(o, teach, batches, &first, ret, e)) < 0 ||
+            (r = fold_members(o, &first, ret, e)) < 0 || !choose)
+                return r;
+        if ((r = fit_temperature(choose, ret, e)) < 0)
+                return r;
+        fprintf(stderr, "temperature %.3f by the validation programs\n", ret->temperature);
+        if (!o->refit)
+                return fold_members(o, &first, ret, e);
+        fprintf(stderr, "training anew on train and validation programs\n");
+        if ((r = phase_init(&both, all, split, 1U << SIDE_TRAIN | 1U << SIDE_VALIDATION)) < 0)
+                return r;
+        free(ret->cfg);
+        ret->cfg = TAKE_PTR(cfg);
+        sampler_standard(&both.sampler, &ret->standard);
+        if ((r = train_members(o, &both.sampler, batches, &again, ret, e)) < 0)
+                return r;
+        return fold_members(o, &again, ret, e);
+}
+
 static int train(const Options *o, const Origin *origin, uint32_t batches, const RowTable *all,
                  const Split *split, Trained *ret, Error *e) {
         _cleanup_(phase_done)
@@ -187,9 +296,12 @@ static int train(const Options *o, const Origin *origin, uint32_t batches, const
         if (r < 0 && r != -ENODATA)
                 return r;
         chosen = r >= 0;
+        if (o->members > 1)
+                return train_committee(o, batches, all, split, &teach.sampler,
+                                       chosen ? &choose.sampler : NULL, ret, e);
         choose_standard(origin, &teach.sampler, &ret->standard);
         r = train_once(o, origin, ret->cfg, &teach.sampler, chosen ? &choose.sampler : NULL,
-                       &ret->standard, batches, ret, e);
+                       &ret->standard, batches, o->seed, ret, e);
         if (r < 0 || !o->refit || !chosen)
                 return r;
         fprintf(stderr, "training anew on train and validation programs, %u batches\n",
@@ -200,7 +312,7 @@ static int train(const Options *o, const Origin *origin, uint32_t batches, const
         ret->weights = NULL;
         choose_standard(origin, &both.sampler, &ret->standard);
         return train_once(o, origin, ret->cfg, &both.sampler, NULL, &ret->standard, ret->batches,
-                          ret, e);
+                          o->seed, ret, e);
 }
 
 /* The model to go on from, checked as if it were to be used. */
@@ -297,6 +409,8 @@ static int run(const Options *o, Error *e) {
                      .description = o->description,
                      .seed = o->seed,
                      .noise = o->noise,
+                     .members = (uint32_t)o->members,
+                     .temperature = 1,
                      .refit = o->refit};
         uint32_t batches;
         int r;
@@ -327,7 +441,8 @@ static int parse_options(int argc, char *argv[], Options *o) {
                 EPOCHS,
                 PATIENCE,
                 PROGRESS,
-                FROM
+                FROM,
+                MEMBERS,
         };
         static const struct option options[] = {
                 {"rows", required_argument, NULL, 'r'},
@@ -343,6 +458,7 @@ static int parse_options(int argc, char *argv[], Options *o) {
                 {"noise", required_argument, NULL, NOISE},
                 {"dropout", required_argument, NULL, DROPOUT},
                 {"decay", required_argument, NULL, DECAY},
+                {"members", required_argument, NULL, MEMBERS},
                 {"refit", no_argument, NULL, REFIT},
                 {"epochs", required_argument, NULL, EPOCHS},
                 {"patience", required_argument, NULL, PATIENCE},
@@ -408,6 +524,11 @@ static int parse_options(int argc, char *argv[], Options *o) {
                                 return command_usage("train", "--decay: '%s' is not in 0..1",
                                                      optarg);
                         break;
+                case MEMBERS:
+                        if (command_number("train", "--members", optarg, 1, COMMITTEE_MAX,
+                                           &o->members) < 0)
+                                return 2;
+                        break;
                 case EPOCHS:
                         if (command_number("train", "--epochs", optarg, 1, 100000, &o->epochs) < 0)
                                 return 2;
@@ -441,6 +562,14 @@ static int parse_options(int argc, char *argv[], Options *o) {
                 return command_usage("train", "takes --epochs or --batches, not both");
         if (o->from && o->cfg)
                 return command_usage("train", "takes --from or --cfg, not both");
+        if (o->members > 1 && (o->from || o->cfg))
+                return command_usage("train", "takes --members with neither --from nor --cfg");
+        for (size_t i = 0; i < o->shape.n_hidden; i++)
+                if (o->shape.hidden[i] * o->members > ENGINE_WIDTH_MAX)
+                        return command_usage("train",
+                                             "--members: %" PRIu64 " layers of %u units are wider "
+                                             "than %zu",
+                                             o->members, o->shape.hidden[i], ENGINE_WIDTH_MAX);
         if (!program_name_is_valid(o->name) || o->name[0] == '.')
                 return command_usage("train", "--name: '%s' is not a name", o->name);
         if (strlen(o->version) >= 32 || o->version[0] == '\0')
@@ -455,6 +584,7 @@ int verb_train(int argc, char *argv[]) {
                 .version = "1",
                 .description = "",
                 .seed = 1,
+                .members = 1,
                 .noise = 0.1,
                 .shape = {.hidden = {32, 32}, .n_hidden = 2, .batches = 6000, .decay = 0.0001},
         };

@@ -49,6 +49,13 @@ sed 's/"model.weights"/"cut.weights"/' d/model.json >f/cut.json
 cp d/model.cfg f
 train b --seed 5 --refit || fail "refit: $(tail -n 1 log)"
 cmp -s a/model.weights b/model.weights && fail 'refit changes nothing'
+train b --seed 5 --members 3 --hidden 8,5 --refit || fail "a committee: $(tail -n 1 log)"
+grep -q '^output=24$' b/model.cfg && grep -q '^output=15$' b/model.cfg || fail 'three networks of 8,5 are not one of 24,15'
+grep -q '"temperature"' b/model.json || fail 'the manifest does not say at which temperature'
+train c --seed 5 --members 3 --hidden 8,5 --refit || fail "a committee again: $(tail -n 1 log)"
+cmp -s b/model.weights c/model.weights || fail 'a committee differs between two trainings with one seed'
+"$darknet" evaluate --manifest b/model.json --rows rows.csv --split split.json --require-better >/dev/null 2>log ||
+    fail "evaluate a committee: $(tail -n 1 log)"
 "$darknet" evaluate --manifest a/model.json --rows rows.csv --split split.json --require-better >out 2>log ||
     fail "evaluate: $(tail -n 1 log)"
 head -n 3 out
@@ -88,6 +95,9 @@ expect 1 'no rows of class server' go noserver.csv split.json
 expect 1 'gone: No such file' "$darknet" train --rows rows.csv --split split.json -o gone --batches 10
 expect 2 "--batches: 'many' is not a whole number" go rows.csv split.json --batches many
 expect 2 "--hidden: '0'" go rows.csv split.json --hidden 0
+expect 2 "--members: '0' is not" go rows.csv split.json --members 0
+expect 2 'with neither' go rows.csv split.json --members 2 --cfg a/model.cfg
+expect 2 'are wider than' go rows.csv split.json --members 16 --hidden 400
 expect 2 "--noise: '-1'" go rows.csv split.json --noise -1
 expect 2 "--name: '../x'" go rows.csv split.json --name ../x
 expect 2 'unknown option' go rows.csv split.json --frobnicate
