@@ -58,7 +58,7 @@ void status_cost(const json_object *status, char *buffer, size_t size) {
         buffer[0] = '\0';
         /* Lately; where that is not told, since it started. */
         if (json_num(status, "cpu_share", &share))
-                append(buffer, size, "%s of one CPU", format_share(number, share));
+                append(buffer, size, "%.2f%% of one CPU", share * 100);
         else if (json_u64(status, "cpu_usec", &cpu) && json_u64(status, "uptime_usec", &uptime) &&
                  uptime > 0)
                 append(buffer, size, "%s of one CPU",

@@ -65,7 +65,11 @@ static void test_status(void **state) {
         assert_says(o.out, "7 lost, 2 rescans: no tp_btf");
         assert_says(o.out, "rules 1: the manifest's sha256 differs");
         assert_says(o.out, "cpu; redis-server (77) waits 430ms a second; CPUs 97% busy");
-        assert_says(o.out, "0.1% of one CPU, 8.1M memory, 450us CPU per tick");
+        assert_says(o.out,
+                    "0.03% of one CPU, 12 wake-ups a minute, 8.1M memory, 450us CPU per tick");
+        assert_says(o.out, "312, 20 judged in the last tick, 5 as before, 1 treated");
+        assert_says(o.out, "4.0s: nothing changes and nothing waits, 123 ticks");
+        assert_says(o.out, "none: the kernel has no PSI");
         assert_says(o.out, "/etc/aikmd/aikmd.json:3: unknown key colour");
         assert_says(o.out, "ioprio   inert       no disk uses bfq or mq-deadline");
         assert_null(strchr(o.out, '\033'));
@@ -73,6 +77,8 @@ static void test_status(void **state) {
         doc = run_json("status", 0);
         assert_string_equal(json_object_get_string(member(doc, "mode")), "observe");
         assert_int_equal(json_object_get_int64(member(doc, "interval_usec")), 1000000);
+        assert_int_equal(json_object_get_int64(member(doc, "pause_usec")), 4000000);
+        assert_float_equal(json_object_get_double(member(doc, "cpu_share")), 0.00034, 1e-9);
         assert_int_equal(json_object_array_length(member(doc, "contended")), 1);
         assert_string_equal(
                 json_object_get_string(

@@ -69,6 +69,13 @@ static int method_status(sd_bus_message *call, void *userdata, sd_bus_error *err
         put(m, "ModelDigest", "s", "");
         put(m, "ModelReason", "s", "the manifest's sha256 differs");
         put(m, "IntervalUSec", "t", UINT64_C(1000000));
+        put(m, "PauseUSec", "t", UINT64_C(4000000));
+        put(m, "Pace", "s", "quiet");
+        put(m, "PaceSentence", "s", "nothing changes and nothing waits");
+        put(m, "Triggers", "s", "none");
+        put(m, "TriggersReason", "s", "the kernel has no PSI");
+        put(m, "WakeupsPerMinute", "d", 12.4);
+        put(m, "CpuShare", "d", 0.00034);
         put(m, "Ticks", "t", UINT64_C(123));
         put(m, "TickUSec", "t", UINT64_C(450));
         put(m, "CpuUSec", "t", UINT64_C(50000));
@@ -76,6 +83,7 @@ static int method_status(sd_bus_message *call, void *userdata, sd_bus_error *err
         put(m, "ResidentBytes", "t", UINT64_C(8493465));
         put(m, "Processes", "u", 312);
         put(m, "Inferred", "u", 20);
+        put(m, "Skipped", "u", 5);
         put(m, "Treated", "u", f->rolled_back ? 0 : 1);
         put(m, "Contended", "as", 1, "cpu");
         put(m, "Victim", "u", 77);
