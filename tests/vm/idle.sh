@@ -8,10 +8,10 @@ set -euo pipefail
 
 status_of() { aikmctl status --json | tr -d '\n' | grep -o "\"$1\": *[^,}]*" | sed -n '1s/^[^:]*: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p'; }
 pauses() { [ "$(status_of pause_usec)" -ge "$1" ]; }
-# Rarely: to ask takes half a dozen programs, and a storm of those ends a pause.
+# Rarely: what asks takes a second of an emulated CPU, and so is no quiet itself.
 until_pauses() {
-    for _ in $(seq 25); do
-        sleep 12
+    for _ in $(seq 8); do
+        sleep 45
         ! pauses "$1" || return 0
     done
     fail "the pause is $(status_of pause_usec): $(status_of pace)"
