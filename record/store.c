@@ -4,14 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <sys/stat.h>
 
 #include "record/schema.h"
+#include "util/io.h"
 
 #define PAGE_SIZE ((uint64_t)4096)
 #define LOG_MAX ((uint64_t)8 * 1024 * 1024)
 #define BUSY_TIMEOUT_MSEC 5000
+#define BROKEN ".broken-"
 /* Of the bound: pruning begins above the first and goes down to the second. */
 #define PRUNE_ABOVE 0.95
 #define PRUNE_TO 0.90
@@ -117,31 +118,58 @@ static int store_begin(Store *s, Error *e) {
         return r;
 }
 
-/* Moves the file and what belongs to it; the oldest of its kind goes. */
+/* The highest number among those that were moved aside, and how many there are; 0: none. */
+static uint64_t find_last(const char *path, uint64_t numbers[], size_t max, size_t *ret_n) {
+        const char *slash = strrchr(path, '/');
+        const char *name = slash ? slash + 1 : path;
+        size_t length = strlen(name), n = 0;
+        _cleanup_closedir_ DIR *dir = NULL;
+        char folder[4096] = ".";
+        uint64_t last = 0;
+
+        if (slash)
+                snprintf(folder, sizeof(folder), "%.*s", (int)MAX(slash - path, 1), path);
+        if (io_open_dir_at(AT_FDCWD, folder, &dir) < 0)
+                return 0;
+        for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+                uint64_t number;
+
+                if (strncmp(entry->d_name, name, length) != 0 ||
+                    strncmp(entry->d_name + length, BROKEN, strlen(BROKEN)) != 0 ||
+                    parse_u64(entry->d_name + length + strlen(BROKEN), 1, UINT32_MAX, &number) < 0)
+                        continue;
+                last = MAX(last, number);
+                if (n < max)
+                        numbers[n++] = number;
+        }
+        *ret_n = n;
+        return last;
+}
+
+/* Moves the file and what belongs to it; the oldest of its kind go. */
 static int move_aside(const char *path, char ret_aside[4096], Error *e) {
         static const char *const parts[] = {"", "-wal", "-shm"};
-        char from[4096 + 8], to[4096 + 32];
-        int number = 1, r = 0;
+        char from[4096 + 8], to[4096 + 48];
+        uint64_t numbers[64], number;
+        size_t n = 0;
 
-        do
-                snprintf(to, sizeof(to), "%s.broken-%d", path, number);
-        while (access(to, F_OK) == 0 && ++number < INT_MAX);
+        number = find_last(path, numbers, ELEMENTSOF(numbers), &n) + 1;
         for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
                 snprintf(from, sizeof(from), "%s%s", path, parts[i]);
-                snprintf(to, sizeof(to), "%s.broken-%d%s", path, number, parts[i]);
+                snprintf(to, sizeof(to), "%s" BROKEN "%" PRIu64 "%s", path, number, parts[i]);
                 if (rename(from, to) < 0 && (errno != ENOENT || i == 0))
-                        r = error_set(e, -errno, "%s: cannot be moved aside: %s", from,
-                                      strerror(errno));
+                        return error_set(e, -errno, "%s: cannot be moved aside: %s", from,
+                                         strerror(errno));
         }
-        /* Numbers go up; those that are left out below were removed before. */
-        for (size_t i = 0; r >= 0 && number > STORE_BROKEN_MAX && i < ELEMENTSOF(parts); i++) {
-                snprintf(to, sizeof(to), "%s.broken-%d%s", path, number - STORE_BROKEN_MAX,
-                         parts[i]);
-                (void)unlink(to);
-        }
-        if (r >= 0)
-                snprintf(ret_aside, 4096, "%.4070s.broken-%d", path, number);
-        return r;
+        for (size_t k = 0; k < n; k++)
+                for (size_t i = 0; numbers[k] + STORE_BROKEN_MAX <= number && i < ELEMENTSOF(parts);
+                     i++) {
+                        snprintf(to, sizeof(to), "%s" BROKEN "%" PRIu64 "%s", path, numbers[k],
+                                 parts[i]);
+                        (void)unlink(to);
+                }
+        snprintf(ret_aside, 4096, "%.4060s" BROKEN "%" PRIu64, path, number);
+        return 0;
 }
 
 int store_open(const char *path, uint64_t max_size, usec_t max_age, Store **ret,
