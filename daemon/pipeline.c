@@ -5,49 +5,14 @@
 #include "daemon/judge-impact.h"
 #include "daemon/judge-brood.h"
 #include "daemon/judge-unit.h"
-#include "daemon/judge.h"
+#include "daemon/pipeline-internal.h"
 #include "daemon/pipeline-prior.h"
-#include "daemon/pipeline.h"
-#include "daemon/tuner.h"
 
 /* Asleep for as long as this: its past says nothing of what it does when it wakes. */
 #define DORMANT_AFTER (10 * USEC_PER_SEC)
 #define USEC_PER_START_TICK (USEC_PER_SEC / START_TICKS_PER_SEC)
 /* Before that a process has done no more than begin. */
 #define BIRTH_LONG_ENOUGH (100 * USEC_PER_MSEC)
-
-/* A demotion announced before the process was sampled. */
-typedef struct Pending {
-        pid_t pid;
-        uint64_t start;
-} Pending;
-
-struct Pipeline {
-        Judge judge;
-        Tuner tuner;
-        PriorTable priors;
-        Model *model; /* borrowed */
-
-        usec_t dt; /* of the last interval; 0: none */
-        uint32_t n_cpus;
-        Psi psi[_PSI_COUNT];
-        float psi_some[_PSI_COUNT]; /* s/s, negative: unknown */
-
-        /* Who waited most at the last decision: copied, for processes end */
-        pid_t victim;
-        char victim_comm[16];
-        uint32_t victim_delay;
-
-        float *rows; /* n_rows × FEATURE_COUNT */
-        Prediction *predictions;
-        size_t n_rows, n_rows_allocated;
-        size_t n_skipped;
-
-        pid_t *wanted;
-        size_t n_wanted, n_wanted_allocated;
-        Pending *pending;
-        size_t n_pending, n_pending_allocated;
-};
 
 int pipeline_new(const Policy *policy, Model *model, pid_t self, Pipeline **ret) {
         _cleanup_(pipeline_freep)
@@ -564,79 +529,4 @@ size_t pipeline_forget_priors(Pipeline *p, const char *exe) {
 
 const PriorTable *pipeline_get_priors(const Pipeline *p) {
         return &p->priors;
-}
-
-void pipeline_get_status(const Pipeline *p, PipelineStatus *ret) {
-        const Judge *j = &p->judge;
-        const Contention *c = &j->contention;
-
-        *ret = (PipelineStatus){
-                .at = j->at,
-                .n_procs = j->table.n,
-                .n_treated = j->n_treated,
-                .n_inferred = p->n_rows,
-                .n_skipped = p->n_skipped,
-                .victim = p->victim,
-                .victim_delay = p->victim_delay,
-                .busy_share = c->busy,
-                .changes_last_minute = (uint32_t)j->n_changes,
-        };
-        memcpy(ret->pressure, p->psi_some, sizeof(ret->pressure));
-        for (size_t i = 0; i < j->table.n; i++)
-                ret->n_born += j->table.procs[i]->born;
-        for (int k = 0; k < _CONTENTION_COUNT; k++) {
-                ret->hog |= c->hog[k];
-                ret->contended[k] = c->lasting[k];
-                ret->contended_since[k] = c->lasting[k] ? c->since[k] : 0;
-        }
-        memcpy(ret->victim_comm, p->victim_comm, sizeof(ret->victim_comm));
-}
-
-size_t pipeline_count(const Pipeline *p) {
-        return p->judge.table.n;
-}
-
-static void fill_view(const Pipeline *p, const Proc *proc, ProcView *ret) {
-        const UnitState *unit = unit_table_find_id(&p->judge.units, proc->unit);
-
-        *ret = (ProcView){
-                .sample = proc->sample,
-                .ident = proc->ident,
-                .prediction = proc->prediction,
-                .load_class = proc->load_class,
-                .confidence = proc->confidence,
-                .prior_weight = proc->prior_weight,
-                .prior_processes = proc->prior.processes,
-                .prior_other_build = proc->prior.other_build,
-                .verdict = proc->verdict,
-                .verdict_since = proc->verdict_since,
-                .treated = proc->treated,
-                .dormant = proc->dormant,
-                .inferred = proc->row >= 0,
-                .cpu_share = proc->load.cpu,
-                .delay_share = proc->load.delay,
-                .churn_share = proc->load.churn,
-                .brood = proc->brood.active,
-                .io_bytes_rate = proc->load.io_bytes,
-                .victim = proc->victim,
-                .victim_delay = proc->victim_delay,
-                .lowered = unit ? unit->path : NULL,
-                .rule = proc->rule ? proc->rule->name : NULL,
-        };
-        memcpy(ret->victim_comm, proc->victim_comm, sizeof(ret->victim_comm));
-        if (proc->seen.at != 0)
-                memcpy(ret->row, proc->seen.row, sizeof(ret->row));
-}
-
-void pipeline_get_proc(const Pipeline *p, size_t index, ProcView *ret) {
-        fill_view(p, p->judge.table.procs[index], ret);
-}
-
-int pipeline_find_proc(const Pipeline *p, pid_t pid, ProcView *ret) {
-        const Proc *proc = proc_table_find(&p->judge.table, pid);
-
-        if (!proc)
-                return -ESRCH;
-        fill_view(p, proc, ret);
-        return 0;
 }
