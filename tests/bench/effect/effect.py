@@ -32,8 +32,8 @@ import scene as scenes
 from scene import HERE, Failed
 
 SYSCTL = pathlib.Path("/proc/sys/kernel/sched_autogroup_enabled")
-FIELDS = ("phase repeat session victim hog arm setting p50 p99 p999 max n due bad seconds rate work unit hog_cpu helper_cpu foreign hogs "
-          "others error").split()
+FIELDS = ("phase repeat session victim hog arm setting p50 p99 p999 max n due bad seconds rate work unit hog_cpu helper_cpu foreign "
+          "wait_share wait_slice hogs others error").split()
 CHOOSE_REPEATS = 2
 OVERHEAD = 1.3  # seconds a cell, beside settling and measuring
 
@@ -98,12 +98,14 @@ class Bench:
         time.sleep(max(0.0, begun + options.settle - time.monotonic()))
         scene.alive()
         busy, helped = scenes.machine_busy(), cell.helper_seconds()
+        waited = scenes.waits(scene.victim_pids())
         since, work, cpu, all_cpu = scene.progress()
         window = scene.measure(options.seconds)
         next(window)
         until, work_end, cpu_end, all_cpu_end = scene.progress()
         took = until - since
         helped = cell.helper_seconds() - helped
+        share, per_slice = scenes.worst_wait(waited, scenes.waits(scene.victim_pids()), took)
         foreign = scenes.machine_busy() - busy - (all_cpu_end - all_cpu) - helped
         scene.alive()
         hogs, others = cell.scheduling()
@@ -114,7 +116,7 @@ class Bench:
             scale *= scene.bogo_rate()
         row.update(seconds=round(took, 3), rate=row["n"] / options.seconds, work=(work_end - work) / took * scale,
                    unit=programs.HOGS[hog].unit, hog_cpu=(cpu_end - cpu) / took, helper_cpu=helped / took,
-                   foreign=max(0.0, foreign / took), hogs=hogs, others=others)
+                   foreign=max(0.0, foreign / took), wait_share=share, wait_slice=per_slice, hogs=hogs, others=others)
         return row
 
     def run(self, arm, session, victim, hog, alone=False):
@@ -150,7 +152,8 @@ class Bench:
             print(f"{head} {row['error']}", flush=True)
         else:
             print(f"{head} p50 {row['p50']:6.0f} p99 {row['p99']:7.0f} max {row['max']:7.0f} µs n {row['n']:4} | {row['work']:8.3g} {row['unit']}, "
-                  f"{row['hog_cpu']:.2f} CPUs | foreign {row['foreign']:.2f} | hogs: {row['hogs'] or '-'} | others: {row['others']}", flush=True)
+                  f"{row['hog_cpu']:.2f} CPUs | waits {row['wait_share']:.3f} of the "
+                  f"time, {row['wait_slice']:.0f} µs a slice | foreign {row['foreign']:.2f} | hogs: {row['hogs'] or '-'} | others: {row['others']}", flush=True)
         return row
 
     def end(self):
@@ -174,9 +177,13 @@ def install(pairs):
     if made:
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
+    quiet = {"stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+    apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
     try:
-        subprocess.run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing], check=True, stdout=subprocess.DEVNULL,
-                       stdin=subprocess.DEVNULL, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        subprocess.run([*apt, "update"], check=False, **quiet)
+        subprocess.run([*apt, "install", "-y", "--no-install-recommends", *missing], check=True, **quiet)
+    except subprocess.CalledProcessError:
+        sys.exit("effect.py: not all packages could be installed")
     finally:
         if made:
             policy.unlink()

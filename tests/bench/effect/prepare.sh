@@ -8,11 +8,11 @@ D=$PWD
 shift
 
 make_text() { # 64 MB of programs' and libraries' bytes, the same on each run of one machine
-    { find /usr/lib /usr/share -xdev -type f -size +50k -size -4000k -print0 | sort -z | xargs -0 cat; } 2>/dev/null | head -c 64M >text || :
+    head -c 64M <(find /usr/lib /usr/share -xdev -type f -size +50k -size -4000k -print0 | sort -z | xargs -0 cat 2>/dev/null) >text
 }
 make_www() {
     mkdir www
-    seq 1 100000 | head -c 10000 >www/page.txt
+    head -c 10000 <(seq 1 100000) >www/page.txt
 }
 make_wrk() { # 8 connections at about 20 ms
     cat >paced.lua <<'L'

@@ -61,6 +61,27 @@ def cpu_seconds(pids):
     return total / TICKS
 
 
+def waits(pids):
+    """{pid: (seconds waited for a CPU, time slices)} of all threads of each."""
+    found = {}
+    for pid in pids:
+        delay = slices = 0
+        for tid in threads([pid]):
+            fields = read(f"/proc/{pid}/task/{tid}/schedstat").split()
+            if len(fields) == 3:
+                delay += int(fields[1]) / 1e9
+                slices += int(fields[2])
+        found[pid] = (delay, slices)
+    return found
+
+
+def worst_wait(before, after, seconds):
+    """Of the process that waited most: (seconds a second, µs a time slice)."""
+    waited = [((after[pid][0] - before[pid][0]) / seconds, after[pid][1] - before[pid][1]) for pid in after if pid in before]
+    share, slices = max(waited, default=(0.0, 0))
+    return share, share * seconds / slices * 1e6 if slices > 0 else 0.0
+
+
 def moved_bytes(pids, field):
     total = 0
     for pid in pids:
