@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The arms: what is done about the hogs. Each is begun when the scene runs and ended before the scene ends; `autogroup` is what
-kernel.sched_autogroup_enabled is while the scene starts and runs."""
+"""The arms: what is done about the hogs. `before`, with the victim at work, starts what has to find them by itself; `begin` treats them
+as they have started; `end` puts back, before the scene ends. `autogroup` is what kernel.sched_autogroup_enabled is all the while."""
 import os
 import pathlib
 import signal
@@ -12,7 +12,7 @@ from collections import namedtuple
 import scene as scenes
 from scene import HERE, Failed
 
-Arm = namedtuple("Arm", "autogroup begin end sessions what")
+Arm = namedtuple("Arm", "autogroup before begin end sessions what")
 BOTH = ("same", "different")
 V1 = pathlib.Path("/sys/fs/cgroup/cpu")
 V2 = pathlib.Path("/sys/fs/cgroup")
@@ -103,17 +103,15 @@ def helper_end(cell):
         raise Failed("it did not stop") from e
 
 
-def names_begin(cell, rules):
+def names_before(cell, rules):
     helper_begin(cell, [sys.executable, str(HERE / "names.py"), str(HERE / rules), str(cell.scene.root)])
 
 
-def aikmd_begin(cell, extra):
+def aikmd_before(cell, *extra):
     """A fresh daemon: no priors, no ledger, a scope of this scene alone."""
-    runtime, state = cell.folder / "aikmd", cell.folder / "aikmd-state"
-    state.mkdir()
-    helper_begin(cell, [cell.aikmd, "--no-bus", "--mode=enforce", "--config-dir=/nonexistent", f"--runtime-dir={runtime}",
-                        "--set", f"scope=tree:{cell.scene.root}", *extra],
-                 {"AIKM_MODEL_DIR": cell.models, "STATE_DIRECTORY": str(state)})
+    settings = [word for setting in (f"scope=tree:{cell.scene.root}", *cell.settings) for word in ("--set", setting)]
+    helper_begin(cell, [cell.aikmd, "--no-bus", "--mode=enforce", "--config-dir=/nonexistent", f"--runtime-dir={cell.folder}/aikmd",
+                        f"--state-dir={cell.folder}/aikmd-state", *settings, *extra], {"AIKM_MODEL_DIR": cell.models})
 
 
 def aikmd_end(cell):
@@ -130,27 +128,27 @@ WEIGHT = (("cpu.shares", "20"), ("cpu.weight", "2"))
 IDLE = (("cpu.idle", "1"), ("cpu.idle", "1"))
 
 ARMS = {
-    "nothing": Arm(0, nothing, nothing, BOTH, "nothing is done; autogroup is off"),
-    "autogroup": Arm(1, nothing, nothing, BOTH, "the kernel's autogroup, on, as it is by default; nothing else is done"),
-    "names-blind": Arm(0, lambda cell: names_begin(cell, "rules-blind.json"), helper_end, BOTH,
+    "nothing": Arm(0, nothing, nothing, nothing, BOTH, "nothing is done; autogroup is off"),
+    "autogroup": Arm(1, nothing, nothing, nothing, BOTH, "the kernel's autogroup, on, as it is by default; nothing else is done"),
+    "names-blind": Arm(0, lambda cell: names_before(cell, "rules-blind.json"), nothing, helper_end, BOTH,
                        "static rules by name that know none of these programs; autogroup off, as such daemons' own units set it"),
-    "names": Arm(0, lambda cell: names_begin(cell, "rules-known.json"), helper_end, BOTH,
+    "names": Arm(0, lambda cell: names_before(cell, "rules-known.json"), nothing, helper_end, BOTH,
                  "static rules by name that know every hog: nice 16, I/O idle, SCHED_IDLE; autogroup off"),
-    "hand": Arm(None, None, None, BOTH, "the best hand-made setting of the pair, see below"),
-    "aikmd-rules": Arm(1, lambda cell: aikmd_begin(cell, ["--model=rules"]), aikmd_end, BOTH,
+    "hand": Arm(None, None, None, None, BOTH, "the best hand-made setting of the pair, see below"),
+    "aikmd-rules": Arm(1, lambda cell: aikmd_before(cell, "--model=rules"), nothing, aikmd_end, BOTH,
                        "aikmd --mode=enforce --model=rules, started afresh; autogroup on"),
-    "aikmd": Arm(1, lambda cell: aikmd_begin(cell, []), aikmd_end, BOTH,
+    "aikmd": Arm(1, aikmd_before, nothing, aikmd_end, BOTH,
                  "aikmd --mode=enforce with the shipped network, started afresh; autogroup on"),
 }
 
 # What an expert might do about hogs that he knows; the best one of each pair is chosen in a pass of its own before the measured one.
 SETTINGS = {
-    "nice 19": Arm(0, nice_begin, nothing, BOTH, "nice 19 on each thread of the hogs; autogroup off"),
-    "SCHED_IDLE": Arm(0, idle_begin, nothing, BOTH, "SCHED_IDLE on each thread of the hogs; autogroup off"),
-    "cpu weight": Arm(0, lambda cell: cgroup_begin(cell, WEIGHT), cgroup_end, BOTH,
+    "nice 19": Arm(0, nothing, nice_begin, nothing, BOTH, "nice 19 on each thread of the hogs; autogroup off"),
+    "SCHED_IDLE": Arm(0, nothing, idle_begin, nothing, BOTH, "SCHED_IDLE on each thread of the hogs; autogroup off"),
+    "cpu weight": Arm(0, nothing, lambda cell: cgroup_begin(cell, WEIGHT), cgroup_end, BOTH,
                       "the hogs in a control group of 2 % of the default weight; autogroup off"),
-    "cpu.idle": Arm(0, lambda cell: cgroup_begin(cell, IDLE), cgroup_end, BOTH, "the hogs in a control group with cpu.idle; autogroup off"),
-    "autogroup nice 19": Arm(1, session_begin, nothing, ("different",), "autogroup on, and nice 19 for the hogs' session"),
+    "cpu.idle": Arm(0, nothing, lambda cell: cgroup_begin(cell, IDLE), cgroup_end, BOTH, "the hogs in a control group with cpu.idle; autogroup off"),
+    "autogroup nice 19": Arm(1, nothing, session_begin, nothing, ("different",), "autogroup on, and nice 19 for the hogs' session"),
 }
 # Beside them: the victim without any hogs.
-ALONE = Arm(0, nothing, nothing, BOTH, "no hogs at all")
+ALONE = Arm(0, nothing, nothing, nothing, BOTH, "no hogs at all")

@@ -32,7 +32,7 @@ import scene as scenes
 from scene import HERE, Failed
 
 SYSCTL = pathlib.Path("/proc/sys/kernel/sched_autogroup_enabled")
-FIELDS = ("phase repeat session victim hog arm setting p50 p99 p999 max n due bad seconds rate work unit hog_cpu helper_cpu foreign "
+FIELDS = ("phase repeat session victim hog arm setting p50 p99 p999 max n due bad seconds rate work unit hog_cpu helper_cpu ledger foreign "
           "wait_share wait_slice hogs others error").split()
 CHOOSE_REPEATS = 2
 OVERHEAD = 1.3  # seconds a cell, beside settling and measuring
@@ -47,10 +47,15 @@ class Cell:
 
     def __init__(self, bench, folder):
         self.folder, self.keeper, self.aikmd, self.models = folder, bench.keeper, bench.options.aikmd, bench.options.models
+        self.settings = bench.options.settings
         self.scene = self.helper = self.cgroup = None
 
     def scheduling(self):
         return scenes.scheduling(self.scene.hog_pids()), scenes.scheduling(self.scene.victim_pids())
+
+    def ledger_entries(self):
+        """What aikmd has changed and not put back."""
+        return len(scenes.read(self.folder / "aikmd/ledger").splitlines())
 
     def helper_seconds(self):
         told = scenes.read(f"/proc/{self.helper.pid}/schedstat") if self.helper else ""
@@ -91,8 +96,10 @@ class Bench:
     def measure(self, cell, arm, hog):
         """One window. Fills what the row shall hold."""
         options, scene = self.options, cell.scene
-        scene.wait_ready()
-        time.sleep(0.2)
+        scene.wait_serves()
+        arm.before(cell)
+        time.sleep(0.3)
+        scene.start_hogs()
         begun = time.monotonic()
         arm.begin(cell)
         time.sleep(max(0.0, begun + options.settle - time.monotonic()))
@@ -109,13 +116,14 @@ class Bench:
         foreign = scenes.machine_busy() - busy - (all_cpu_end - all_cpu) - helped
         scene.alive()
         hogs, others = cell.scheduling()
+        ledger = cell.ledger_entries()
         row = next(window)
         arm.end(cell)
         scale = programs.HOGS[hog].scale if scene.hog else 0
         if scene.hog and scene.hog.work == "bogo":
             scale *= scene.bogo_rate()
         row.update(seconds=round(took, 3), rate=row["n"] / options.seconds, work=(work_end - work) / took * scale,
-                   unit=programs.HOGS[hog].unit, hog_cpu=(cpu_end - cpu) / took, helper_cpu=helped / took,
+                   unit=programs.HOGS[hog].unit, hog_cpu=(cpu_end - cpu) / took, helper_cpu=helped / took, ledger=ledger,
                    foreign=max(0.0, foreign / took), wait_share=share, wait_slice=per_slice, hogs=hogs, others=others)
         return row
 
@@ -137,7 +145,15 @@ class Bench:
             return {"error": str(e)}
         finally:
             cell.end()
+            self.keep_log(folder / "helper.log", f"{session} {victim} {hog}")
             scenes.remove(folder)
+
+    def keep_log(self, log, head):
+        """What aikmd said goes to a file beside the results."""
+        told = scenes.read(log)
+        if told and self.options.out:
+            with open(pathlib.Path(self.options.out) / "log", "a", encoding="utf-8") as f:
+                f.write(f"== {self.number} {head}\n{told}")
 
     def cell(self, phase, repeat, pair, name, setting):
         session, victim, hog = pair
@@ -153,7 +169,7 @@ class Bench:
         else:
             print(f"{head} p50 {row['p50']:6.0f} p99 {row['p99']:7.0f} max {row['max']:7.0f} µs n {row['n']:4} | {row['work']:8.3g} {row['unit']}, "
                   f"{row['hog_cpu']:.2f} CPUs | waits {row['wait_share']:.3f} of the "
-                  f"time, {row['wait_slice']:.0f} µs a slice | foreign {row['foreign']:.2f} | hogs: {row['hogs'] or '-'} | others: {row['others']}", flush=True)
+                  f"time, {row['wait_slice']:.0f} µs a slice | foreign {row['foreign']:.2f} | ledger {row['ledger']} | hogs: {row['hogs'] or '-'} | others: {row['others']}", flush=True)
         return row
 
     def end(self):
@@ -281,7 +297,8 @@ def parse_options(argv):
     p.add_argument("--arms", metavar="ARM,…", default=",".join(arms.ARMS), help="default: %(default)s")
     p.add_argument("--repeats", type=bounded(int, 1, 100), default=7)
     p.add_argument("--seconds", type=bounded(float, 0.5, 600), default=3.0, help="of a window (default: %(default)s)")
-    p.add_argument("--settle", type=bounded(float, 0.5, 600), default=3.0, help="seconds from an arm's begin to the window (default: %(default)s)")
+    p.add_argument("--settle", type=bounded(float, 0.5, 600), default=4.0, help="seconds from the hogs' start to the window (default: %(default)s)")
+    p.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="for aikmd, as its own option; repeatable")
     p.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
     p.add_argument("--resume", action="store_true", help="go on with DIR/cells.csv: cells that are there are not measured again")
     p.add_argument("--report", action="store_true", help="measure nothing, write the table")

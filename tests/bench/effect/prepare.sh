@@ -7,8 +7,8 @@ cd "$1"
 D=$PWD
 shift
 
-make_text() { # 64 MB of programs' and libraries' bytes, the same on each run of one machine
-    head -c 64M <(find /usr/lib /usr/share -xdev -type f -size +50k -size -4000k -print0 | sort -z | xargs -0 cat 2>/dev/null) >text
+make_text() { # 200 MB of programs' and libraries' bytes, the same on each run of one machine
+    head -c 200M <(find /usr/lib /usr/share -xdev -type f -size +50k -size -4000k -print0 | sort -z | xargs -0 cat 2>/dev/null) >text
 }
 make_www() {
     mkdir www

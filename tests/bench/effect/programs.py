@@ -53,7 +53,7 @@ VICTIMS = {
                        'until $as "$bin/pg_isready" -qh "$PWD"; do sleep 0.05; done',
                        POSTGRES + '$as "$bin/pgbench" -h "$PWD" -n -N -T 600 -c 4 -R 150 --log --log-prefix=log postgres >/dev/null 2>&1',
                        "pgbench", "postgres, pgbench -N (writes, synced) -R 150"),
-    "cyclictest": Victim(("rt-tests",), (), ":", "cyclictest -t1 --policy=other -i 1000 -D 600 -v >samples 2>/dev/null",
+    "cyclictest": Victim(("rt-tests",), (), ":", "cyclictest -t1 --policy=other -i 1000 -D 600 -v >samples",
                          "cyclictest", "cyclictest -t1 --policy=other -i 1000"),
 }
 

@@ -125,6 +125,7 @@ class Scene:
         self.folder, self.victim, self.hog = pathlib.Path(folder), victim, hog
         self.folder.mkdir(parents=True, mode=0o755)
         os.mkfifo(self.folder / "go")
+        os.mkfifo(self.folder / "begin")
         environment = {"PATH": f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin", "D": str(data), "LC_ALL": "C.UTF-8", "VICTIM": victim.start,
                        "LOAD": victim.load, "HOG": hog.start if hog else ""}
         with open(self.folder / "log", "wb") as log:
@@ -135,12 +136,20 @@ class Scene:
         self.root = self.process.pid
         self.hogs = None
 
-    def wait_ready(self, seconds=30):
+    def wait_for(self, name, seconds=30):
         end = time.monotonic() + seconds
-        while not (self.folder / "hogs").exists():
+        while not (self.folder / name).exists():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise Failed("the scene did not start: " + self.complaint())
             time.sleep(0.02)
+
+    def wait_serves(self):
+        """Until the victim can be asked."""
+        self.wait_for("serves")
+
+    def start_hogs(self):
+        (self.folder / "begin").write_text("\n")
+        self.wait_for("hogs")
         if self.hog:
             inside = (self.folder / "hogs").read_text().strip()
             found = [pid for pid in tree(self.root) if re.search(rf"^NSpid:.*\t{inside}$", read(f"/proc/{pid}/status"), re.M)]
