@@ -9,6 +9,7 @@ import sys
 import time
 from collections import namedtuple
 
+import ioprio
 import scene as scenes
 from scene import HERE, Failed
 
@@ -35,6 +36,13 @@ def each_hog(cell, change):
 
 def nice_begin(cell):
     each_hog(cell, lambda tid: os.setpriority(os.PRIO_PROCESS, tid, 19))
+
+
+def nice_io_begin(cell):
+    def change(tid):
+        os.setpriority(os.PRIO_PROCESS, tid, 19)
+        ioprio.set_class(tid, "idle")
+    each_hog(cell, change)
 
 
 def idle_begin(cell):
@@ -144,11 +152,19 @@ ARMS = {
 # What an expert might do about hogs that he knows; the best one of each pair is chosen in a pass of its own before the measured one.
 SETTINGS = {
     "nice 19": Arm(0, nothing, nice_begin, nothing, BOTH, "nice 19 on each thread of the hogs; autogroup off"),
+    "nice 19, I/O idle": Arm(0, nothing, nice_io_begin, nothing, BOTH, "nice 19 and the idle I/O class on each thread of the hogs; autogroup off"),
     "SCHED_IDLE": Arm(0, nothing, idle_begin, nothing, BOTH, "SCHED_IDLE on each thread of the hogs; autogroup off"),
     "cpu weight": Arm(0, nothing, lambda cell: cgroup_begin(cell, WEIGHT), cgroup_end, BOTH,
                       "the hogs in a control group of 2 % of the default weight; autogroup off"),
     "cpu.idle": Arm(0, nothing, lambda cell: cgroup_begin(cell, IDLE), cgroup_end, BOTH, "the hogs in a control group with cpu.idle; autogroup off"),
     "autogroup nice 19": Arm(1, nothing, session_begin, nothing, ("different",), "autogroup on, and nice 19 for the hogs' session"),
 }
+
+
+def settings(session, hog):
+    """Which may help there, by name."""
+    return [name for name, arm in SETTINGS.items() if session in arm.sessions and (name != "nice 19, I/O idle" or hog.work == "written")]
+
+
 # Beside them: the victim without any hogs.
 ALONE = Arm(0, nothing, nothing, nothing, BOTH, "no hogs at all")

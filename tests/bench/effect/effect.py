@@ -82,8 +82,11 @@ class Bench:
         self.rows = []
         self.keeper = keeper.Keeper()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="aikm-effect.", dir=os.environ.get("TMPDIR", "/var/tmp")))
+        self.memory = pathlib.Path(tempfile.mkdtemp(prefix="aikm-effect.", dir="/dev/shm"))
         self.keeper.tell("folder", self.folder)
+        self.keeper.tell("folder", self.memory)
         self.folder.chmod(0o755)
+        self.memory.chmod(0o755)
         self.autogroup = SYSCTL.read_text().strip() if SYSCTL.exists() else None
         if self.autogroup is not None:
             self.keeper.tell("sysctl", f"{SYSCTL}={self.autogroup}")
@@ -138,7 +141,7 @@ class Bench:
         if self.autogroup is not None:
             SYSCTL.write_text(str(arm.autogroup))
         try:
-            cell.scene = scenes.Scene(folder / "run", self.options.tools, self.folder / "data", programs.VICTIMS[victim],
+            cell.scene = scenes.Scene(folder / "run", self.memory / str(self.number), self.options.tools, self.folder / "data", programs.VICTIMS[victim],
                                       None if alone else programs.HOGS[hog], session)
             return self.measure(cell, arm, hog)
         except (Failed, OSError) as e:
@@ -211,7 +214,7 @@ def plan_choice(options, pairs):
         for pair in pairs:
             names = [("alone", "")]
             if "hand" in options.arms:
-                names += [("hand", name) for name, arm in arms.SETTINGS.items() if pair[0] in arm.sessions]
+                names += [("hand", name) for name in arms.settings(pair[0], programs.HOGS[pair[2]])]
             random.Random(f"{options.seed} choose {repeat} {pair}").shuffle(names)
             for name, setting in names:
                 yield "choose", repeat, pair, name, setting

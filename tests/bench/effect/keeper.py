@@ -16,7 +16,7 @@ def put_back(what, value):
     elif what == "cgroup":
         remove_group(value)
     elif what == "folder":
-        scene.remove(value)
+        scene.remove(value, seconds=60)  # a daemon may still be putting back
 
 
 def remove_group(path):

@@ -121,12 +121,16 @@ def machine_busy():
 
 
 class Scene:
-    def __init__(self, folder, tools, data, victim, hog, session):
-        self.folder, self.victim, self.hog = pathlib.Path(folder), victim, hog
+    """folder: on a disk, for what programs store; memory: on a tmpfs, for what is measured, so that to measure is no I/O."""
+
+    def __init__(self, folder, memory, tools, data, victim, hog, session):
+        self.folder, self.memory, self.victim, self.hog = pathlib.Path(folder), pathlib.Path(memory), victim, hog
         self.folder.mkdir(parents=True, mode=0o755)
+        self.memory.mkdir(mode=0o777)
+        self.memory.chmod(0o777)
         os.mkfifo(self.folder / "go")
         os.mkfifo(self.folder / "begin")
-        environment = {"PATH": f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin", "D": str(data), "LC_ALL": "C.UTF-8", "VICTIM": victim.start,
+        environment = {"PATH": f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin", "D": str(data), "M": str(memory), "LC_ALL": "C.UTF-8", "VICTIM": victim.start,
                        "LOAD": victim.load, "HOG": hog.start if hog else ""}
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
@@ -213,9 +217,10 @@ class Scene:
         self.process.kill()
         self.process.wait()
         remove(self.folder)
+        remove(self.memory)
 
     def wait_result(self, seconds):
-        result = self.folder / "result"
+        result = self.memory / "result"
         end = time.monotonic() + seconds
         while not result.exists():
             self.alive()
@@ -234,9 +239,9 @@ class Scene:
         time.sleep(seconds)
 
 
-def remove(folder):
+def remove(folder, seconds=10):
     """The last processes of a namespace die a moment after its first, and may still write."""
-    for _ in range(100):
+    for _ in range(seconds * 20):
         shutil.rmtree(folder, ignore_errors=True)
         if not os.path.exists(folder):
             return
@@ -284,17 +289,17 @@ def read_pgbench(scene, seconds):
     stop = start + seconds * 1e6
     end = time.monotonic() + 5
     # It writes its log a page at a time.
-    while time.monotonic() < end and max((due for due, _ in pgbench_lines(scene.folder)), default=0) < stop:
+    while time.monotonic() < end and max((due for due, _ in pgbench_lines(scene.memory)), default=0) < stop:
         scene.alive()
         time.sleep(0.2)
-    latencies = [latency for due, latency in pgbench_lines(scene.folder) if start <= due < stop]
+    latencies = [latency for due, latency in pgbench_lines(scene.memory) if start <= due < stop]
     if not latencies:
         raise Failed("pgbench logged nothing")
     yield of_latencies(latencies, len(latencies), 0)
 
 
 def read_cyclictest(scene, seconds):
-    samples = scene.folder / "samples"
+    samples = scene.memory / "samples"
     start = samples.stat().st_size
     time.sleep(seconds)
     yield

@@ -25,6 +25,7 @@ state() { # what the bench changes outside its scenes
     cat "$sysctl" 2>/dev/null || :
     find /sys/fs/cgroup -maxdepth 2 -name 'aikm-effect-*' 2>/dev/null || :
     ls "$work/tmp"
+    find /dev/shm -maxdepth 1 -name 'aikm-effect.*'
     local cwd
     for cwd in /proc/[0-9]*/cwd; do
         case $(readlink "$cwd" 2>/dev/null || :) in "$work/tmp"*) echo "${cwd%/cwd}" ;; esac
@@ -33,11 +34,11 @@ state() { # what the bench changes outside its scenes
 mkdir "$work/tmp"
 before=$(state)
 nothing_left() {
-    for _ in $(seq 150); do
+    for _ in $(seq 600); do
         [ "$(state)" != "$before" ] || return 0
         sleep 0.1
     done
-    fail "$1: left: $(state)"
+    fail "$1: left: $(state; find "$work/tmp")"
 }
 effect() {
     TMPDIR=$work/tmp exec "$here/effect.py" --aikmd "$aikmd" --pairs pingpong:stress-ng --seconds 1 --settle 1 "$@" >"$work/log" 2>&1
