@@ -285,6 +285,24 @@ int client_get_impact(Context *c, uint32_t id, json_object **ret, Error *e) {
         return finish(s, m, /* rows= */ true, "ListImpact", ret, e);
 }
 
+int client_get_priors(Context *c, json_object **ret, Error *e) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int s = client_call(c, &m, e, AIKM_BUS_PRIORS, "List", "");
+
+        return finish(s, m, /* rows= */ true, "List", ret, e);
+}
+
+int client_forget_priors(Context *c, const char *exe, uint32_t *ret, Error *e) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r;
+
+        r = client_call(c, &m, e, AIKM_BUS_PRIORS, "Forget", "s", exe);
+        if (r != CLI_OK)
+                return r;
+        r = sd_bus_message_read(m, "u", ret);
+        return r < 0 ? not_understood(e, "Forget", r) : CLI_OK;
+}
+
 int client_set_mode(Context *c, const char *mode, Error *e) {
         return client_call(c, NULL, e, AIKM_BUS_MANAGER, "SetMode", "s", mode);
 }

@@ -19,6 +19,7 @@
 #define AIKM_BUS_POLICY "org.aikm1.Policy"
 #define AIKM_BUS_LEDGER "org.aikm1.Ledger"
 #define AIKM_BUS_MODELS "org.aikm1.Models"
+#define AIKM_BUS_PRIORS "org.aikm1.Priors"
 
 /* Connects to $AIKM_BUS_ADDRESS, to --host or --machine, or to the system bus; nothing where it is
  * connected. */
@@ -41,6 +42,9 @@ int client_send(Context *c, sd_bus_message *m, sd_bus_message **ret, Error *e);
 int client_get_status(Context *c, json_object **ret, Error *e);
 int client_get_processes(Context *c, json_object **ret, Error *e);
 int client_get_explanation(Context *c, uint32_t pid, json_object **ret, Error *e);
+int client_get_priors(Context *c, json_object **ret, Error *e);
+/* exe "": all. *ret: of how many programs. */
+int client_forget_priors(Context *c, const char *exe, uint32_t *ret, Error *e);
 int client_get_ledger(Context *c, bool all, json_object **ret, Error *e);
 
 /* id 0: all that are kept. */

@@ -89,6 +89,26 @@ static void describe_features(const json_object *features, char *buffer, size_t 
         }
 }
 
+/* What its class rests on beside its own figures. */
+static void print_origin(const Context *c, const json_object *x, FILE *f) {
+        const char *exe = json_str(x, "exe");
+        double weight = 0, churn = 0;
+        char share[FORMAT_MAX];
+        uint64_t n = 0;
+
+        if (json_flag(x, "brood") && json_num(x, "churn", &churn))
+                report_field(c, f, "Brood", STYLE_NONE,
+                             "judged by its children, which come and go and use %s",
+                             format_share(share, churn));
+        if (json_num(x, "prior_weight", &weight) && weight > 0 &&
+            json_u64(x, "prior_processes", &n))
+                report_field(c, f, "Known", STYLE_NONE,
+                             "%s, from %" PRIu64 " earlier process%s of %s%s",
+                             format_share(share, weight), n, n == 1 ? "" : "es",
+                             json_flag(x, "prior_other_build") ? "another build of " : "",
+                             exe && exe[0] ? exe : "its program");
+}
+
 static void print_sentences(const Context *c, const json_object *x, FILE *f) {
         const char *class = json_str(x, "class") ?: "",
                    *verdict = json_str(x, "verdict") ?: "unknown";
@@ -122,6 +142,7 @@ static void print_sentences(const Context *c, const json_object *x, FILE *f) {
                              json_str(x, "victim_comm") ?: "?", victim,
                              format_duration(number, delay));
         }
+        print_origin(c, x, f);
         if (lowered && lowered[0])
                 report_field(c, f, "Lowered", STYLE_WARN, "%s, with all that runs in it", lowered);
         if (rule && rule[0])

@@ -16,6 +16,7 @@ const Verb *const verb_table[] = {
         &verb_spec_mode,
         &verb_spec_ledger,
         &verb_spec_impact,
+        &verb_spec_priors,
         &verb_spec_rollback,
         &verb_spec_demo,
         &verb_spec_model,

@@ -58,6 +58,15 @@ static void describe_rollback(sd_bus_message *request, BusDetails *ret) {
         snprintf(ret->value[1], sizeof(ret->value[1]), "%" PRIu64, number);
 }
 
+static void describe_forget(sd_bus_message *request, BusDetails *ret) {
+        const char *exe;
+
+        if (sd_bus_message_read(request, "s", &exe) <= 0)
+                return;
+        ret->key[0] = "exe";
+        put_value(ret->value[0], sizeof(ret->value[0]), exe);
+}
+
 static void describe_settings(sd_bus_message *request, BusDetails *ret) {
         const char *key, *value;
         size_t length = 0;
@@ -125,6 +134,9 @@ const BusMethod bus_methods[] = {
         {"Ledger", "ListImpact", bus_ledger_list_impact, "read"},
         {"Ledger", "Rollback", bus_ledger_rollback, "rollback", "rollback-own", is_own_rollback,
          .done = "Rolled back", .describe = describe_rollback},
+        {"Priors", "List", bus_priors_list, "read"},
+        {"Priors", "Forget", bus_priors_forget, "forget-priors",
+         .done = "What was learned of programs forgotten", .describe = describe_forget},
         {"Models", "List", bus_models_list, "read"},
         {"Models", "Info", bus_models_info, "read"},
         /* It changes nothing, but it costs as much as hundreds of looks. */

@@ -63,3 +63,5 @@ int bus_models_install(sd_bus_message *request, Manager *m, const Caller *c, sd_
 int bus_models_use(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_models_rollback(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_models_remove(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_priors_list(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_priors_forget(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);

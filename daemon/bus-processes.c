@@ -202,6 +202,14 @@ static int append_group(sd_bus_message *reply, const ProcView *v) {
         return bus_append_string(reply, "GroupReason", text);
 }
 
+static int append_prior(sd_bus_message *reply, const ProcView *v) {
+        int r = bus_append_double(reply, "PriorWeight", (double)v->prior_weight);
+
+        if (r >= 0)
+                r = bus_append_u32(reply, "PriorProcesses", v->prior_processes);
+        return r < 0 ? r : bus_append_bool(reply, "PriorOtherBuild", v->prior_other_build);
+}
+
 static int append_reasons(sd_bus_message *reply, const Manager *m, const ProcView *v, bool open) {
         PipelineStatus status;
         int r = 0;
@@ -222,6 +230,12 @@ static int append_reasons(sd_bus_message *reply, const Manager *m, const ProcVie
         if (r >= 0)
                 r = bus_append_u64(reply, "VerdictForUSec",
                                    status.at > v->verdict_since ? status.at - v->verdict_since : 0);
+        if (r >= 0 && v->brood)
+                r = bus_append_bool(reply, "Brood", true);
+        if (r >= 0 && v->churn_share > 0)
+                r = bus_append_double(reply, "Churn", (double)v->churn_share);
+        if (r >= 0 && v->prior_weight > 0)
+                r = append_prior(reply, v);
         if (r >= 0 && v->victim > 0)
                 r = bus_append_u32(reply, "Victim", (uint32_t)v->victim);
         if (r >= 0 && v->victim > 0)

@@ -98,6 +98,7 @@ static int bus_add_objects(Bus *b) {
                 {BUS_NAME ".Policy", bus_policy_vtable},
                 {BUS_NAME ".Ledger", bus_ledger_vtable},
                 {BUS_NAME ".Models", bus_models_vtable},
+                {BUS_NAME ".Priors", bus_priors_vtable},
         };
         int r;
 

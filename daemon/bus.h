@@ -36,6 +36,7 @@ extern const sd_bus_vtable bus_processes_vtable[];
 extern const sd_bus_vtable bus_policy_vtable[];
 extern const sd_bus_vtable bus_ledger_vtable[];
 extern const sd_bus_vtable bus_models_vtable[];
+extern const sd_bus_vtable bus_priors_vtable[];
 
 /* Handles every method: finds it in the table of bus-method.h and has it authorized. */
 int bus_on_method(sd_bus_message *request, void *userdata, sd_bus_error *error);

@@ -30,7 +30,7 @@ _aikmctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev verb='' sub='' i
     local -a line
     local global='--host --machine --no-ask-password --json --no-color --no-legend --help --version'
-    local verbs='status ps top explain policy mode ledger impact rollback demo model config dataset'
+    local verbs='status ps top explain policy mode ledger impact priors rollback demo model config dataset'
     local keys='cpu wait io memory class pid confidence name'
     COMPREPLY=()
 
@@ -83,6 +83,7 @@ _aikmctl() {
     top) words+=' --once --batch --iterations --delay --sort --reverse --treated --all' ;;
     ledger) words+=' --all' ;;
     rollback) words+=' --pid --action all pid: action:' ;;
+    priors) [ -n "$sub" ] || words+=' forget' ;;
     mode) words+=' observe advise enforce' ;;
     demo) words+=' --hogs --time' ;;
     model) [ -n "$sub" ] && words+=' --force' || words+=' list info verify use rollback install remove' ;;

@@ -15,7 +15,7 @@ function __aikmctl_settings
         cpufreq.energy_performance_preference kernel.sched_autogroup_enabled
 end
 
-set -l verbs status ps top explain policy mode ledger impact rollback demo model config dataset
+set -l verbs status ps top explain policy mode ledger impact priors rollback demo model config dataset
 set -l verb __fish_seen_subcommand_from
 
 complete -c aikmctl -f
@@ -36,6 +36,7 @@ complete -c aikmctl -n "not $verb $verbs" -a policy -d 'Show or change the polic
 complete -c aikmctl -n "not $verb $verbs" -a mode -d 'Show or set the mode'
 complete -c aikmctl -n "not $verb $verbs" -a ledger -d 'Changes that are in force'
 complete -c aikmctl -n "not $verb $verbs" -a impact -d 'What demotions bought and cost'
+complete -c aikmctl -n "not $verb $verbs" -a priors -d 'What was learned of programs'
 complete -c aikmctl -n "not $verb $verbs" -a rollback -d 'Put changes back'
 complete -c aikmctl -n "not $verb $verbs" -a demo -d 'Show the effect'
 complete -c aikmctl -n "not $verb $verbs" -a model -d 'Show and choose the model'
@@ -56,6 +57,8 @@ complete -c aikmctl -n "$verb top" -s d -l delay -x -d Seconds
 complete -c aikmctl -n "$verb explain" -x -a '(__fish_complete_pids)'
 complete -c aikmctl -n "$verb mode" -a 'observe advise enforce'
 complete -c aikmctl -n "$verb ledger" -s a -l all -d 'What has ended as well'
+complete -c aikmctl -n "$verb priors; and not $verb forget" -a forget
+complete -c aikmctl -n "$verb priors; and $verb forget" -F
 complete -c aikmctl -n "$verb rollback" -s p -l pid -d 'The number is a PID'
 complete -c aikmctl -n "$verb rollback" -l action -d 'The number is an action'
 complete -c aikmctl -n "$verb rollback" -a 'all pid: action:'

@@ -20,6 +20,7 @@
 #define PROCESSES "org.aikm1.Processes"
 #define POLICY "org.aikm1.Policy"
 #define LEDGER "org.aikm1.Ledger"
+#define PRIORS "org.aikm1.Priors"
 #define INVALID_ARGS "org.freedesktop.DBus.Error.InvalidArgs"
 #define ACCESS_DENIED "org.freedesktop.DBus.Error.AccessDenied"
 #define NO_SUCH_PROCESS "org.aikm1.Error.NoSuchProcess"
@@ -272,6 +273,20 @@ static void test_impact(void **state) {
                 fixture_call(f->bus, NO_SUCH_ACTION, LEDGER, "ListImpact", "u", UINT32_MAX));
 }
 
+static void test_priors(void **state) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
+        Fixture *f = *state;
+        uint32_t n = 7;
+
+        reply = fixture_call(f->bus, NULL, PRIORS, "Forget", "s", "/nonexistent");
+        assert_true(sd_bus_message_read(reply, "u", &n) > 0);
+        assert_int_equal(n, 0);
+        sd_bus_message_unref(fixture_call(f->bus, INVALID_ARGS, PRIORS, "Forget", "s", "relative"));
+        sd_bus_message_unref(fixture_call(f->bus, NULL, PRIORS, "Forget", "s", ""));
+        sd_bus_message_unref(fixture_call(f->bus, NULL, PRIORS, "List", ""));
+}
+
 static void test_trial_arguments(void **state) {
         Fixture *f = *state;
         uint32_t own = (uint32_t)getpid();
@@ -308,6 +323,8 @@ static void act_as_nobody(const Fixture *f) {
         fixture_call(bus, ACCESS_DENIED, MANAGER, "Trial", "us", (uint32_t)getpid(), "enforce");
         fixture_call(bus, ACCESS_DENIED, POLICY, "Set", "a(ss)", 1, "mode", "enforce");
         fixture_call(bus, ACCESS_DENIED, LEDGER, "Rollback", "st", "all", UINT64_C(0));
+        call(bus, NULL, PRIORS, "List");
+        fixture_call(bus, ACCESS_DENIED, PRIORS, "Forget", "s", "");
         sd_bus_flush_close_unref(bus);
 }
 
@@ -333,10 +350,15 @@ static void test_unprivileged(void **state) {
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_introspection), cmocka_unit_test(test_status),
-                cmocka_unit_test(test_processes),     cmocka_unit_test(test_policy),
-                cmocka_unit_test(test_mode),          cmocka_unit_test(test_ledger),
-                cmocka_unit_test(test_impact),        cmocka_unit_test(test_trial_arguments),
+                cmocka_unit_test(test_introspection),
+                cmocka_unit_test(test_status),
+                cmocka_unit_test(test_processes),
+                cmocka_unit_test(test_policy),
+                cmocka_unit_test(test_mode),
+                cmocka_unit_test(test_ledger),
+                cmocka_unit_test(test_impact),
+                cmocka_unit_test(test_priors),
+                cmocka_unit_test(test_trial_arguments),
                 cmocka_unit_test(test_unprivileged),
         };
 

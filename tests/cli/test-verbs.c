@@ -134,6 +134,8 @@ static void test_explain(void **state) {
         assert_says(o.out, "treated for 12s: demoted now, because protected processes wait");
         assert_says(o.out, "redis-server (77), which waits 430ms a second");
         assert_says(o.out, "other nice=0 other nice=19");
+        assert_says(o.out, "72%, from 99 earlier processes of another build of /usr/bin/stress-ng");
+        assert_says(o.out, "judged by its children, which come and go and use 150%");
         assert_says(o.out, "runs 9.9ms at a stretch"); /* log1p turned back */
         assert_null(strstr(o.out, "  read "));         /* zeros are left out */
         doc = run_json("explain 4242", 0);
@@ -225,6 +227,31 @@ static void test_impact(void **state) {
         doc = run_json("impact", 0);
         assert_int_equal(json_object_array_length(doc), 3);
         json_object_put(doc);
+}
+
+static void test_priors(void **state) {
+        json_object *doc;
+
+        run("priors", 0);
+        assert_says(o.out, "batch    97% 41.3      1234 3.0s cc1  /usr/lib/gcc/cc1");
+        doc = run_json("priors", 0);
+        assert_int_equal(json_object_array_length(doc), 2);
+        assert_string_equal(
+                json_object_get_string(member(json_object_array_get_idx(doc, 0), "comm")), "cc1");
+        json_object_put(doc);
+        run("priors remember", 2);
+        assert_says(o.err, "priors remember: only forget [PATH] may follow");
+        run("priors forget cc1", 2);
+        assert_says(o.err, "priors forget cc1: not an absolute path");
+        run("priors forget /bin/other", 1);
+        assert_says(o.err, "nothing is known of /bin/other");
+        run("priors forget /usr/lib/gcc/cc1", 0);
+        assert_string_equal(o.out, "Forgotten: 1 program.\n");
+        doc = run_json("priors forget", 0);
+        assert_int_equal(json_object_get_int(member(doc, "forgotten")), 2);
+        json_object_put(doc);
+        run("priors", 0);
+        assert_string_equal(o.out, "Nothing is known of any program yet.\n");
 }
 
 static void test_rollback(void **state) {
@@ -379,6 +406,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(test_mode, start, stop),
                 cmocka_unit_test_setup_teardown(test_ledger, start, stop),
                 cmocka_unit_test_setup_teardown(test_impact, start, stop),
+                cmocka_unit_test_setup_teardown(test_priors, start, stop),
                 cmocka_unit_test_setup_teardown(test_rollback, start, stop),
                 cmocka_unit_test_setup_teardown(test_denied, start_deny, stop),
                 cmocka_unit_test_setup_teardown(test_top_text, start, stop),

@@ -19,6 +19,7 @@ typedef struct Fake {
         char mode[16];
         char nice[16]; /* classes.batch.nice */
         bool rolled_back;
+        bool forgotten;
         unsigned ticks;
 } Fake;
 
@@ -217,6 +218,11 @@ static int method_explain(sd_bus_message *call, void *userdata, sd_bus_error *er
         put(m, "VictimComm", "s", "redis-server");
         put(m, "VictimDelayUSec", "u", 430000);
         put(m, "Model", "s", "rules 1");
+        put(m, "PriorWeight", "d", 0.72);
+        put(m, "PriorProcesses", "u", 99);
+        put(m, "PriorOtherBuild", "b", 1);
+        put(m, "Brood", "b", 1);
+        put(m, "Churn", "d", 1.5);
         sd_bus_message_open_container(m, 'e', "sv");
         sd_bus_message_append_basic(m, 's', "Entries");
         sd_bus_message_open_container(m, 'v', "aa{sv}");
@@ -427,6 +433,53 @@ static const sd_bus_vtable ledger[] = {
         SD_BUS_VTABLE_END,
 };
 
+static int method_priors(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const Fake *f = userdata;
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &m);
+        if (r < 0)
+                return r;
+        sd_bus_message_open_container(m, 'a', "a{sv}");
+        for (unsigned i = 0; i < 2 && !f->forgotten; i++) {
+                sd_bus_message_open_container(m, 'a', "{sv}");
+                put(m, "Exe", "s", i ? "/usr/lib/gcc/cc1" : "/usr/bin/perl");
+                put(m, "Comm", "s", i ? "cc1" : "perl");
+                put(m, "Class", "s", i ? "batch" : "server");
+                put(m, "Share", "d", i ? 0.97 : 0.51);
+                put(m, "Mass", "d", i ? 41.26 : 3.0);
+                put(m, "Processes", "u", i ? 1234 : 5);
+                put(m, "AgeUSec", "t", UINT64_C(3000000));
+                sd_bus_message_close_container(m);
+        }
+        sd_bus_message_close_container(m);
+        return sd_bus_send(NULL, m, NULL);
+}
+
+static int method_forget(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Fake *f = userdata;
+        const char *exe;
+        int r;
+
+        r = sd_bus_message_read(call, "s", &exe);
+        if (r < 0)
+                return r;
+        f->forgotten |= !exe[0];
+        return sd_bus_reply_method_return(call, "u",
+                                          !exe[0]                          ? 2
+                                          : streq(exe, "/usr/lib/gcc/cc1") ? 1
+                                                                           : 0);
+}
+
+static const sd_bus_vtable priors[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("List", "", "aa{sv}", method_priors, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Forget", "s", "u", method_forget, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
 static int on_timer(sd_event_source *source, uint64_t at, void *userdata) {
         Fake *f = userdata;
 
@@ -443,7 +496,8 @@ static int serve(Fake *f) {
         } interfaces[] = {{"org.aikm1.Manager", manager},
                           {"org.aikm1.Processes", processes},
                           {"org.aikm1.Policy", policy},
-                          {"org.aikm1.Ledger", ledger}};
+                          {"org.aikm1.Ledger", ledger},
+                          {"org.aikm1.Priors", priors}};
         _cleanup_(sd_event_unrefp)
         sd_event *event = NULL;
         _cleanup_(sd_bus_flush_close_unrefp)
