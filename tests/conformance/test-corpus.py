@@ -107,6 +107,13 @@ class Labels(unittest.TestCase):
             {'start': 118.5, 'class': None}, {'start': 119.5, 'class': 'io'},
             {'start': 122.5, 'class': None}, {'start': 123.5, 'class': 'intent'}])
 
+    def test_as_the_driver_found_it(self):
+        """A job lasted 3 s into the pause, the dump never began: no label for either."""
+        w = read(GOOD)['a']
+        self.assertEqual(corpus.label_phases(w, 0, 0.0, 10.0, 31.0, [10.0, 23.0, 29.2]), [
+            {'start': 0.0, 'class': None}, {'start': 10.0, 'class': 'intent'}, {'start': 20.0, 'class': None},
+            {'start': 24.0, 'class': 'idle'}, {'start': 25.0, 'class': None}, {'start': 30.2, 'class': 'intent'}])
+
     def test_rounds_begin_elsewhere(self):
         w = read(GOOD)['a']
         self.assertEqual([m['class'] for m in corpus.label_phases(w, 1, 0.0, 1.0, 12.0)], [None, 'idle', None, 'io', None, 'intent'])

@@ -130,21 +130,26 @@ def read(path=TABLE):
     return table
 
 
-def label_phases(workload, number, begin, zero, end):
-    """The list "phases" of a run in labels.json: None where the workload has no clock. zero: when its driver began; None: never."""
+def label_phases(workload, number, begin, zero, end, notes=None):
+    """The list "phases" of a run in labels.json; None where the workload has no clock.
+
+    zero: when its driver began; None: never. notes: when its driver, if it knows, found each phase to begin in fact.
+    """
     if not workload.clocked:
         return None
-    marks = [(begin, None)]
-    t, phases = zero, workload.phases_of(number)
-    previous = None
+    marks, t, previous = [(begin, None)], zero, None
+    phases = workload.phases_of(number)
     while t is not None and t < end:
         for phase in phases:
-            if previous is not None and phase.label != previous:
-                marks += [(t, None), (t + SETTLE, phase.label)]
-            else:
-                marks.append((t, phase.label))
-            previous = phase.label
-            t += phase.seconds
+            start, over = t, t + phase.seconds
+            if notes is not None:
+                start = next((n for n in notes if t - 0.1 <= n < over), over)
+            if previous not in (None, phase.label):
+                marks.append((t, None))
+                start += SETTLE
+            if start < over:
+                marks.append((max(start, t), phase.label))
+            previous, t = phase.label, over
     kept = []
     for at, label in marks:
         if at < end and (not kept or kept[-1]['class'] != label):

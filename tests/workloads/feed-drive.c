@@ -8,7 +8,8 @@
  * side of a pipe, at most N bytes a second. The second runs a command, writes one line of the
  * phase's FILE (without PHASE=: of every other phase's) to it at a time, and waits for a line of
  * answer before the next, so that no work piles up; in "trickle" it lets a second pass between two.
- * The first answer begins the phases.
+ * The first answer begins the phases; each phase that begins is noted, since
+ * a job may last beyond the one that it was handed out in.
  */
 #include <poll.h>
 #include <signal.h>
@@ -39,12 +40,19 @@ static void sleep_for(double seconds) {
 
 /* The phase, once there is one in which somebody asks. */
 static const Phase *wait_pause(void) {
+        static const Phase *last;
         double left;
         const Phase *p;
 
-        while (p = phase_clock_now(&phases, &left), phase_is(p, "pause"))
+        for (;;) {
+                p = phase_clock_now(&phases, &left);
+                if (p != last && phases.zero > 0)
+                        phase_note(p);
+                last = p;
+                if (!phase_is(p, "pause"))
+                        return p;
                 sleep_for(left);
-        return p;
+        }
 }
 
 static bool write_all(int fd, const char *data, size_t size) {

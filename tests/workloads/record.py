@@ -21,13 +21,13 @@ import corpus
 HERE = pathlib.Path(__file__).resolve().parent
 CLOCK_TICKS = os.sysconf('SC_CLK_TCK')
 SAMPLE_EVERY = 2.0
-SMOKE_PHASE, SMOKE_PAUSE = 4, 7  # seconds of a phase when a workload is only tried
+SMOKE_PHASE, SMOKE_PAUSE = 5, 9  # seconds of a phase when a workload is only tried
 SMOKE_IDLE = 8
 
 Process = collections.namedtuple('Process', 'ppid sid comm')
 # What the figures of /proc should look like, by class: (what, least, most).
 KINDS = {
-    'batch': (('cpu', 0.3, None),),
+    'batch': (('wants', 0.6, None),),
     'server': (('switches', 2, None),),
     'interactive': (('switches', 0.3, None), ('cpu', None, 0.6)),
     'io': (('bytes', 100e3, None),),
@@ -60,14 +60,16 @@ def figures(pid):
     try:
         rest = (root / 'stat').read_text(errors='replace').rpartition(')')[2].split()
         io = dict(line.split(': ') for line in (root / 'io').read_text().splitlines())
-        switches = 0
+        switches = wants = 0
         for task in (root / 'task').iterdir():
+            # On a CPU or waiting for one: what it would use if it were alone.
+            wants += sum(map(int, (task / 'schedstat').read_text().split()[:2])) / 1e9
             for line in (task / 'status').read_text(errors='replace').splitlines():
                 if line.startswith('voluntary'):
                     switches += int(line.split()[1])
     except (OSError, ValueError):
         return None
-    return {'cpu': (int(rest[11]) + int(rest[12])) / CLOCK_TICKS, 'faults': int(rest[7]), 'switches': switches,
+    return {'cpu': (int(rest[11]) + int(rest[12])) / CLOCK_TICKS, 'faults': int(rest[7]), 'switches': switches, 'wants': wants,
             'bytes': int(io['read_bytes']) + int(io['write_bytes'])}
 
 
@@ -112,6 +114,12 @@ class Run:
         except (OSError, ValueError):
             return None
 
+    def notes(self):
+        try:
+            return [float(line.split()[0]) for line in (self.folder / 'zero.notes').read_text().splitlines()]
+        except (OSError, ValueError, IndexError):
+            return None
+
     def members(self, all_processes):
         """pid: process name, of this session and of what descends from it."""
         root, found, children = self.process.pid, {}, collections.defaultdict(list)
@@ -154,7 +162,7 @@ class Run:
         for pattern, program in self.comms:
             entry['comms'].setdefault(pattern, program and {'program': program, 'class': table[program].intent})
         if self.workload:
-            phases = corpus.label_phases(self.workload, self.number, self.begin, self.zero(), self.end)
+            phases = corpus.label_phases(self.workload, self.number, self.begin, self.zero(), self.end, self.notes())
             if phases is not None:
                 entry['phases'] = phases
         return entry
@@ -281,7 +289,7 @@ class Trial:
         for (t0, _, _), (t1, n, sums) in zip(self.steps, self.steps[1:]):
             label = class_at(entry, (t0 + t1) / 2)
             # A step that lies in two phases says nothing.
-            if n and label and class_at(entry, t0 - 0.3) == label == class_at(entry, t1):
+            if n and label and class_at(entry, t0) == label == class_at(entry, t1):
                 by_class[workload.intent if label == 'intent' else label].append((t1 - t0, sums))
         wanted = {workload.intent if p.label == 'intent' else p.label for p in workload.phases}
         for label in sorted(wanted, key=lambda l: l == 'idle'):
@@ -291,12 +299,12 @@ class Trial:
                 good = False
                 parts.append(f'{label}: NOT REACHED')
                 continue
-            rate = {k: sum(s[k] for _, s in steps) / seconds for k in ('cpu', 'switches', 'faults', 'bytes')}
+            rate = {k: sum(s[k] for _, s in steps) / seconds for k in ('cpu', 'wants', 'switches', 'faults', 'bytes')}
             bad = [f'{what} NOT {"below" if most is not None else "above"} {least if most is None else most:g}'
                    for what, least, most in KINDS[label]
                    if (least is not None and rate[what] < least) or (most is not None and rate[what] > most)]
             good = good and not bad
-            parts.append(f'{label}: cpu {rate["cpu"]:.2f} switches {rate["switches"]:.0f} faults {rate["faults"]:.0f} '
+            parts.append(f'{label}: cpu {rate["cpu"]:.2f} wants {rate["wants"]:.2f} switches {rate["switches"]:.0f} faults {rate["faults"]:.0f} '
                          f'kB {rate["bytes"] / 1e3:.0f}' + ''.join(f' {b}' for b in bad))
         lines = [f'{"ok" if good else "??"} {self.run.name}: ' + '; '.join(parts)]
         if not good:
@@ -316,7 +324,7 @@ def smoke(table, options):
             name, number = waiting.popleft()
             fresh = corpus.read()
             active.append(Trial(fresh, fresh[name], number, options.work))
-        time.sleep(1)
+        time.sleep(0.5)
         everything = processes()
         for trial in list(active):
             trial.step(everything)
