@@ -146,9 +146,28 @@ static int open_members(const char *path, int fds[MEMBERS], Error *e) {
         return 0;
 }
 
-int model_install(Context *c, const char *path, bool force, json_object **ret, Error *e) {
+void model_bundle_done(ModelBundle *b) {
+        for (size_t i = 0; i < MEMBERS; i++)
+                closep(&b->fds[i]);
+        *b = MODEL_BUNDLE_INIT;
+}
+
+int model_bundle_read(const char *path, ModelBundle *ret, Error *e) {
+        _cleanup_(model_bundle_done)
+        ModelBundle b = MODEL_BUNDLE_INIT;
+        int r;
+
+        r = open_members(path, b.fds, e);
+        if (r < 0)
+                return r;
+        *ret = b;
+        b = MODEL_BUNDLE_INIT;
+        return 0;
+}
+
+int model_bundle_install(Context *c, const ModelBundle *b, bool force, json_object **ret,
+                         Error *e) {
         _cleanup_message_ sd_bus_message *m = NULL;
-        int fds[MEMBERS] = {-EBADF, -EBADF, -EBADF, -EBADF};
         int r;
 
         if (c->host || c->machine) {
@@ -157,14 +176,8 @@ int model_install(Context *c, const char *path, bool force, json_object **ret, E
                           "it there, and run aikmctl there");
                 return CLI_USAGE;
         }
-        r = open_members(path, fds, e);
-        if (r >= 0)
-                r = client_call(c, &m, e, AIKM_BUS_MODELS, "Install", "hhhhb", fds[0], fds[1],
-                                fds[2], fds[3], (int)force);
-        else
-                r = CLI_FAILURE;
-        for (size_t i = 0; i < MEMBERS; i++)
-                closep(&fds[i]);
+        r = client_call(c, &m, e, AIKM_BUS_MODELS, "Install", "hhhhb", b->fds[0], b->fds[1],
+                        b->fds[2], b->fds[3], (int)force);
         if (r != CLI_OK)
                 return r;
         r = json_read_dict(m, ret);

@@ -9,11 +9,21 @@
 
 static const Option options[] = {
         [MODEL_OPTION_FORCE] = {'f', "force", NULL, "though it does worse than the current one"},
+        [MODEL_OPTION_DATA] = {0, "data", "FILE", "rows to train with: CSV, or a database"},
+        [MODEL_OPTION_NAME] = {0, "name", "NAME", "of the new model"},
+        [MODEL_OPTION_SPLIT] = {0, "split", "FILE", "which programs teach and which judge"},
+        [MODEL_OPTION_SEED] = {0, "seed", "N", "equal rows and seed give equal weights"},
+        [MODEL_OPTION_EPOCHS] = {0, "epochs", "N", "how often the rows are gone through at most"},
+        [MODEL_OPTION_OUTPUT] = {'o', "output", "DIR", "the folder that the model's goes into"},
+        [MODEL_OPTION_INSTALL] = {0, "install", NULL, "install it"},
+        [MODEL_OPTION_USE] = {0, "use", NULL, "install and use it"},
+        [MODEL_OPTION_IDLE] = {0, "idle", NULL, "train only while nobody else wants the CPU"},
+        [MODEL_OPTION_LIMIT] = {0, "limit", "SECONDS", "give up after so long"},
         [_MODEL_OPTION_COUNT] = {0},
 };
 
-static int call(Context *c, const char *method, bool rows, json_object **ret, Error *e,
-                const char *types, const char *name, int force) {
+int model_call(Context *c, const char *method, bool rows, json_object **ret, Error *e,
+               const char *types, const char *name, int force) {
         _cleanup_message_ sd_bus_message *m = NULL;
         int r;
 
@@ -41,7 +51,7 @@ static int list(Context *c, const Args *args) {
         Error e = ERROR_INIT;
         int r;
 
-        r = call(c, "List", /* rows= */ true, &rows, &e, "", NULL, 0);
+        r = model_call(c, "List", /* rows= */ true, &rows, &e, "", NULL, 0);
         if (r != CLI_OK)
                 return client_fail(r, &e);
         if (c->json)
@@ -117,7 +127,7 @@ static int info(Context *c, const Args *args) {
         double f1;
         int r;
 
-        r = call(c, "Info", /* rows= */ false, &row, &e, "s", args->positional[1], 0);
+        r = model_call(c, "Info", /* rows= */ false, &row, &e, "s", args->positional[1], 0);
         if (r != CLI_OK)
                 return client_fail(r, &e);
         text = json_str(row, "manifest");
@@ -177,7 +187,8 @@ static int finish(Context *c, int r, const Error *e, json_object *verdict, const
 static int verify(Context *c, const Args *args) {
         _cleanup_json_ json_object *verdict = NULL;
         Error e = ERROR_INIT;
-        int r = call(c, "Verify", /* rows= */ false, &verdict, &e, "s", args->positional[1], 0);
+        int r = model_call(c, "Verify", /* rows= */ false, &verdict, &e, "s", args->positional[1],
+                           0);
 
         return finish(c, r, &e, verdict, "is sound");
 }
@@ -185,8 +196,8 @@ static int verify(Context *c, const Args *args) {
 static int use(Context *c, const Args *args) {
         _cleanup_json_ json_object *verdict = NULL;
         Error e = ERROR_INIT;
-        int r = call(c, "Use", /* rows= */ false, &verdict, &e, "sb", args->positional[1],
-                     args->value[MODEL_OPTION_FORCE] != NULL);
+        int r = model_call(c, "Use", /* rows= */ false, &verdict, &e, "sb", args->positional[1],
+                           args->value[MODEL_OPTION_FORCE] != NULL);
 
         return finish(c, r, &e, verdict, "predicts from now on, over restarts too");
 }
@@ -194,23 +205,27 @@ static int use(Context *c, const Args *args) {
 static int rollback(Context *c, const Args *args) {
         _cleanup_json_ json_object *verdict = NULL;
         Error e = ERROR_INIT;
-        int r = call(c, "Rollback", /* rows= */ false, &verdict, &e, "", NULL, 0);
+        int r = model_call(c, "Rollback", /* rows= */ false, &verdict, &e, "", NULL, 0);
 
         return finish(c, r, &e, verdict, "predicts again");
 }
 
 static int install(Context *c, const Args *args) {
+        _cleanup_(model_bundle_done)
+        ModelBundle b = MODEL_BUNDLE_INIT;
         _cleanup_json_ json_object *verdict = NULL;
         Error e = ERROR_INIT;
-        int r = model_install(c, args->positional[1], args->value[MODEL_OPTION_FORCE], &verdict,
-                              &e);
+        int r;
 
+        if (model_bundle_read(args->positional[1], &b, &e) < 0)
+                return client_fail(CLI_FAILURE, &e);
+        r = model_bundle_install(c, &b, args->value[MODEL_OPTION_FORCE], &verdict, &e);
         return finish(c, r, &e, verdict, "is installed");
 }
 
 static int remove_model(Context *c, const Args *args) {
         Error e = ERROR_INIT;
-        int r = call(c, "Remove", /* rows= */ false, NULL, &e, "s", args->positional[1], 0);
+        int r = model_call(c, "Remove", /* rows= */ false, NULL, &e, "s", args->positional[1], 0);
 
         if (r != CLI_OK)
                 return client_fail(r, &e);
@@ -221,6 +236,8 @@ static int remove_model(Context *c, const Args *args) {
         return CLI_OK;
 }
 
+#define BIT(option) (1U << MODEL_OPTION_##option)
+
 static const struct {
         const char *name, *wants; /* wants: its one argument, NULL: none */
         int (*run)(Context *c, const Args *args);
@@ -229,10 +246,14 @@ static const struct {
         {"list", NULL, list, 0},
         {"info", "NAME", info, 0},
         {"verify", "NAME", verify, 0},
-        {"use", "NAME", use, 1U << MODEL_OPTION_FORCE},
+        {"use", "NAME", use, BIT(FORCE)},
         {"rollback", NULL, rollback, 0},
-        {"install", "FOLDER or MANIFEST", install, 1U << MODEL_OPTION_FORCE},
+        {"install", "FOLDER or MANIFEST", install, BIT(FORCE)},
         {"remove", "NAME", remove_model, 0},
+        {"train", NULL, model_train,
+         BIT(FORCE) | BIT(DATA) | BIT(NAME) | BIT(SPLIT) | BIT(SEED) | BIT(EPOCHS) | BIT(OUTPUT) |
+                 BIT(INSTALL) | BIT(USE) | BIT(IDLE) | BIT(LIMIT)},
+        {"tune", NULL, model_tune, BIT(DATA) | BIT(EPOCHS) | BIT(SEED) | BIT(LIMIT)},
 };
 
 static int run(Context *c, int argc, char **argv) {
@@ -261,18 +282,23 @@ static int run(Context *c, int argc, char **argv) {
                         }
                 return actions[i].run(c, &args);
         }
-        fail("model %s: not one of list, info, verify, use, rollback, install, remove", what);
+        fail("model %s: not one of list, info, verify, use, rollback, install, remove, train, tune",
+             what);
         return CLI_USAGE;
 }
 
 const Verb verb_spec_model = {
         .name = "model",
-        .args = "[list|info NAME|verify NAME|use NAME|rollback|install PATH|remove NAME]",
-        .summary = "Shows, installs and chooses what aikmd predicts with.",
+        .args = "[list|info NAME|verify NAME|use NAME|rollback|install PATH|remove "
+                "NAME|train|tune]",
+        .summary = "Shows, trains, installs and chooses what aikmd predicts with.",
         .options = options,
         .max_args = 2,
         .run = run,
         .details =
                 "A model that does not work is refused; one that does worse on its own validation\n"
-                "rows than the current one does on them is refused without --force.",
+                "rows than the current one does on them is refused without --force. train makes "
+                "one\n"
+                "with aikm-darknet; tune trains the current one further, where policy has\n"
+                "fine_tuning true.",
 };

@@ -244,6 +244,7 @@ const Verb verb_spec_policy = {
         .max_args = SIZE_MAX,
         .run = run,
         .details = "list is a table, show the JSON in the form of aikmd.conf(5). Keys of set:\n"
-                   "mode, scope, interval, interval_max, model, on_stop, classes.CLASS.KEY,\n"
+                   "mode, scope, interval, interval_max, model, on_stop, fine_tuning, "
+                   "classes.CLASS.KEY,\n"
                    "thresholds.KEY, tunables.NAME.",
 };

@@ -206,6 +206,7 @@ static const ConfigCodec codec_rules = {
 static const ConfigField policy_fields[] = {
         {"mode", &codec_mode, P(mode), 0, 0, 0, 0},
         {"on_stop", &codec_on_stop, P(keep_on_stop), 0, 0, 0, 0},
+        {"fine_tuning", &codec_switch, P(fine_tuning), 0, 0, 0, 0},
         {"model", &codec_model, P(model), 0, 0, 0, sizeof(((Policy *)NULL)->model)},
         {"scope", &codec_scope, 0, 0, 0, 0, 0},
         {"interval", &codec_duration, H(interval), 100e3, 60e6, 0, 0},

@@ -145,6 +145,7 @@ typedef struct ImpactSettings {
 
 typedef struct Policy {
         Mode mode;
+        bool fine_tuning;  /* nothing here looks at it, aikmctl model tune does */
         bool keep_on_stop; /* on_stop: keep; default restore */
         ScopeEntry *scope; /* any entry may match; none: nothing is in scope */
         size_t n_scope;

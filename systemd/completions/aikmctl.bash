@@ -3,7 +3,7 @@
 
 _aikmctl_keys() {
     local class key
-    printf '%s\n' mode= scope= interval= interval_max= model= on_stop=
+    printf '%s\n' mode= scope= interval= interval_max= model= on_stop= fine_tuning=
     for key in confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share infer_change contention_after dwell \
         release_after cool_down changes_per_minute nice_max; do
         printf 'thresholds.%s=\n' "$key"
@@ -73,7 +73,11 @@ _aikmctl() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    --name | --lines | --iterations | --delay | --hogs | --time | -n | -d) return ;;
+    --data | --split | --output | -o)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    --seed | --epochs | --limit | --name | --lines | --iterations | --delay | --hogs | --time | -n | -d) return ;;
     esac
 
     local words=$global
@@ -86,7 +90,14 @@ _aikmctl() {
     priors) [ -n "$sub" ] || words+=' forget' ;;
     mode) words+=' observe advise enforce' ;;
     demo) words+=' --hogs --time' ;;
-    model) [ -n "$sub" ] && words+=' --force' || words+=' list info verify use rollback install remove' ;;
+    model)
+        case $sub in
+        '') words+=' list info verify use rollback install remove train tune' ;;
+        train) words+=' --data --name --split --seed --epochs --output --install --use --force --idle --limit' ;;
+        tune) words+=' --data --seed --epochs --limit' ;;
+        use | install) words+=' --force' ;;
+        esac
+        ;;
     policy)
         case $sub in
         '') words+=' list show set reset' ;;

@@ -2,7 +2,7 @@
 # fish completion for aikmctl(1)
 
 function __aikmctl_settings
-    printf '%s=\n' mode scope interval interval_max model on_stop
+    printf '%s=\n' mode scope interval interval_max model on_stop fine_tuning
     printf 'thresholds.%s=\n' confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share \
         infer_change contention_after dwell release_after cool_down changes_per_minute nice_max
     printf 'impact.%s=\n' undo effect intervals wakeups before probe remember remember_max floor_share floor_io floor_after
@@ -66,10 +66,20 @@ complete -c aikmctl -n "$verb policy; and not $verb list show set reset" -a 'lis
 complete -c aikmctl -n "$verb policy; and $verb set" -a '(__aikmctl_settings)'
 complete -c aikmctl -n "$verb demo" -s n -l hogs -x -d 'CPU hogs'
 complete -c aikmctl -n "$verb demo" -s t -l time -x -d 'Length of a part'
-set -l models list info verify use rollback install remove
+set -l models list info verify use rollback install remove train tune
 complete -c aikmctl -n "$verb model; and not $verb $models" -a "$models"
-complete -c aikmctl -n "$verb model; and $verb use install" -s f -l force -d 'Though it does worse'
+complete -c aikmctl -n "$verb model; and $verb use install train" -s f -l force -d 'Though it does worse'
 complete -c aikmctl -n "$verb model; and $verb install" -F
+complete -c aikmctl -n "$verb model; and $verb train tune" -l data -r -d 'Rows: CSV or a database'
+complete -c aikmctl -n "$verb model; and $verb train tune" -l seed -x -d Seed
+complete -c aikmctl -n "$verb model; and $verb train tune" -l epochs -x -d 'At most so many'
+complete -c aikmctl -n "$verb model; and $verb train tune" -l limit -x -d Seconds
+complete -c aikmctl -n "$verb model; and $verb train" -l name -x -d 'Of the new model'
+complete -c aikmctl -n "$verb model; and $verb train" -l split -r -d 'Which programs teach'
+complete -c aikmctl -n "$verb model; and $verb train" -s o -l output -x -a '(__fish_complete_directories)' -d 'Where it goes'
+complete -c aikmctl -n "$verb model; and $verb train" -l install -d 'Install it'
+complete -c aikmctl -n "$verb model; and $verb train" -l use -d 'Install and use it'
+complete -c aikmctl -n "$verb model; and $verb train" -l idle -d 'At idle priority'
 complete -c aikmctl -n "$verb config; and not $verb check" -a check
 complete -c aikmctl -n "$verb config; and $verb check" -F
 complete -c aikmctl -n "$verb config; and $verb check" -l config-dir -x -a '(__fish_complete_directories)'

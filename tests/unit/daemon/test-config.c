@@ -80,6 +80,7 @@ static void assert_policy(const Policy *a, const Policy *b) {
 
         assert_int_equal(a->mode, b->mode);
         assert_int_equal(a->keep_on_stop, b->keep_on_stop);
+        assert_int_equal(a->fine_tuning, b->fine_tuning);
         assert_text(a->model, b->model);
         assert_int_equal(a->n_scope, b->n_scope);
         for (size_t i = 0; i < a->n_scope; i++) {
@@ -296,6 +297,7 @@ static const struct {
         {"{\"mode\": \"Observe\"}", EINVAL, "mode"},
         {"{\"mode\": \"observe\\u0000\"}", EINVAL, "mode"},
         {"{\"on_stop\": true}", EINVAL, "restore"},
+        {"{\"fine_tuning\": \"on\"}", EINVAL, "true or false"},
         {"{\"model\": \"model.json\"}", EINVAL, "absolute"},
         {"{\"scope\": \"machine\"}", EINVAL, "list"},
         {"{\"scope\": [1]}", EINVAL, "list"},
@@ -521,6 +523,7 @@ static void test_settings(void **state) {
         assert_text(p.tunables[0].value, "none");
         set(&p, "model", "rules");
         set(&p, "on_stop", "keep");
+        set(&p, "fine_tuning", "true");
         assert_round_trip(&p);
 
         set(&p, "tunables.vm.swappiness", "12");
