@@ -145,7 +145,7 @@ static bool is_enough(const WaitingFigures *f, uint32_t intervals, const ImpactS
 /* Not at rest as compared to before: the median of the control groups' ratios. */
 static bool find_control(ImpactEpisode *e, const Waiting *w, const ImpactSettings *s, usec_t to,
                          float *ret) {
-        float ratios[IMPACT_CONTROLS_MAX];
+        float ratios[IMPACT_CONTROLS_MAX] = {};
         size_t n = 0;
 
         for (size_t i = 0; i < e->n_controls; i++) {

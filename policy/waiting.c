@@ -118,7 +118,7 @@ float waiting_median(float *values, size_t n) {
 }
 
 void waiting_figures(const WaitingSeries *s, usec_t from, usec_t to, WaitingFigures *ret) {
-        float means[WAITING_SLOTS_MAX];
+        float means[WAITING_SLOTS_MAX] = {};
         double delay = 0, cpu = 0;
 
         *ret = (WaitingFigures){};

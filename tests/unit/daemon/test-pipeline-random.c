@@ -29,6 +29,7 @@ typedef struct Run {
         uint64_t starts[PIDS];
         pid_t trial;
         size_t n[DECISION_UNTUNE + 1];
+        size_t reasons[_VERDICT_COUNT];
 } Run;
 
 /* xorshift64 (Marsaglia 2003) */
@@ -116,6 +117,7 @@ static void check(Run *r, const Decision *d) {
         bool is_ours;
 
         r->n[d->kind]++;
+        r->reasons[d->verdict]++;
         if (d->kind == DECISION_TUNE || d->kind == DECISION_UNTUNE)
                 return;
         assert_non_null(a);
@@ -163,6 +165,12 @@ static void run(Run *r) {
         r->w.policy.n_tunables = 1;
         r->w.policy.thresholds.dwell = r->w.policy.thresholds.contention_after = 0;
         r->w.policy.thresholds.busy_share = 0.3f;
+        /* Judged soon and by little, so that much is undone, probed and starves. */
+        r->w.policy.impact.undo = true;
+        r->w.policy.impact.intervals = r->w.policy.impact.wakeups = 1;
+        r->w.policy.impact.probe = r->w.policy.impact.floor_after = 2 * USEC_PER_SEC;
+        r->w.policy.impact.remember = 3 * USEC_PER_SEC;
+        r->w.policy.impact.floor_share = 0.2f;
         world_set_policy(&r->w);
         for (int i = 0; i < TICKS; i++) {
                 disturb(r);
@@ -185,6 +193,7 @@ static void test_same_twice(void **state) {
         assert_true(a.n[DECISION_APPLY] > 100);
         assert_true(a.n[DECISION_RELEASE] > 50);
         assert_true(a.n[DECISION_ADOPT] > 10);
+        assert_true(a.reasons[VERDICT_NO_HELP] > 0 && a.reasons[VERDICT_STARVING] > 0);
         /* A scope that is not the whole machine has no say in machine-wide settings. */
         assert_int_equal(a.n[DECISION_TUNE], 0);
 }
