@@ -75,7 +75,8 @@ static int manager_plan(Manager *m, usec_t from) {
 
 static void manager_choose_pace(Manager *m) {
         PaceInput in = {
-                .failed = m->tick_error<0, .trial = m->trial.root> 0,
+                .failed = (m->tick_error < 0),
+                .trial = (m->trial.root > 0),
                 .watched = is_watched(m, usec_now(CLOCK_MONOTONIC)),
                 .n_decisions = m->n_decisions,
                 .triggers = has_triggers(m),
@@ -148,6 +149,7 @@ void manager_note_watched(Manager *m) {
                 return;
         }
         manager_tick(m);
+        manager_choose_pace(m);
         (void)manager_plan(m, now);
 }
 

@@ -15,8 +15,8 @@ trap stop EXIT
 
 # wake-ups (voluntary switches of all threads), CPU time in ns
 counters() {
-    cat /proc/"$1"/task/*/status | awk '/^voluntary_ctxt_switches/ {n += $2} END {printf "%d ", n}'
-    cat /proc/"$1"/task/*/schedstat | awk '{n += $1} END {print n}'
+    cat /proc/"$1"/task/*/status | awk '/^voluntary_ctxt_switches/ {n += $2} END {printf "%.0f ", n}'
+    cat /proc/"$1"/task/*/schedstat | awk '{n += $1} END {printf "%.0f\n", n}'
 }
 names=('stretched, up to 10 s' 'every second')
 for max in 10s 1s; do

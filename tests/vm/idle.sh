@@ -16,8 +16,8 @@ until_pauses() {
     done
     fail "the pause is $(status_of pause_usec): $(status_of pace)"
 }
-wakeups() { awk '/^voluntary_ctxt_switches/ {n += $2} END {print n}' /proc/"$(show MainPID)"/task/*/status; }
-cpu() { awk '{n += $1} END {print n}' /proc/"$(show MainPID)"/task/*/schedstat; }
+wakeups() { awk '/^voluntary_ctxt_switches/ {n += $2} END {printf "%.0f\n", n}' /proc/"$(show MainPID)"/task/*/status; }
+cpu() { awk '{n += $1} END {printf "%.0f\n", n}' /proc/"$(show MainPID)"/task/*/schedstat; }
 
 step "pressure triggers, or why there are none"
 systemctl restart aikmd
