@@ -6,10 +6,7 @@ here=$(dirname "$(realpath "$0")") build=$(realpath "$1")
 export AIKM_MODEL_DIR=${AIKM_MODEL_DIR:-$(realpath "$here/../../models/data")}
 for bench in "$build"/tests/bench/bench-*; do
     [ -x "$bench" ] && [ -f "$bench" ] || continue
-    case $(basename "$bench") in
-    bench-effect) "$bench" "$build/daemon/aikmd" ;;
-    *) "$bench" ;;
-    esac
+    "$bench"
 done
 "$here/effect/effect.py" --quick --aikmd "$build/daemon/aikmd"
 "$here/daemon.sh" "$build/daemon/aikmd"

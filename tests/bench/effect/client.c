@@ -238,8 +238,10 @@ static int run(Client *c, int go) {
                 if (wait_until(c, go, (usec_t)next))
                         r = window_open(c, go, usec_now(CLOCK_MONOTONIC));
                 now = usec_now(CLOCK_MONOTONIC);
-                for (; next <= (double)now; next += random_gap(c))
+                while (next <= (double)now) {
                         put_due(c, (usec_t)next);
+                        next += random_gap(c);
+                }
                 send_queued(c);
                 if (c->window.start > 0 && now >= c->window.end &&
                     (c->window.n_answered >= c->window.n_due || now > c->window.end + GRACE))

@@ -94,7 +94,9 @@ class Bench:
 
     def prepare(self, pairs):
         what = sorted({data for _, victim, hog in pairs for data in programs.VICTIMS[victim].data + programs.HOGS[hog].data})
-        subprocess.run([HERE / "prepare.sh", self.folder / "data", *what], check=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run([*scenes.NAMESPACE, HERE / "prepare.sh", self.folder / "data", *what], check=False, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            sys.exit("effect.py: the data could not be prepared")
 
     def measure(self, cell, arm, hog):
         """One window. Fills what the row shall hold."""

@@ -14,6 +14,8 @@ import figures
 HERE = pathlib.Path(__file__).resolve().parent
 TICKS = os.sysconf("SC_CLK_TCK")
 POLICIES = {os.SCHED_OTHER: "OTHER", os.SCHED_BATCH: "BATCH", os.SCHED_IDLE: "IDLE", os.SCHED_FIFO: "FIFO", os.SCHED_RR: "RR"}
+# Whatever runs in it ends when the bench does, however that ends.
+NAMESPACE = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc")
 
 
 class Failed(Exception):
@@ -134,8 +136,7 @@ class Scene:
                        "LOAD": victim.load, "HOG": hog.start if hog else ""}
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--net",
-                 str(HERE / "scene.sh"), session if hog else "none"],
+                [*NAMESPACE, "--net", str(HERE / "scene.sh"), session if hog else "none"],
                 cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.root = self.process.pid
         self.hogs = None
