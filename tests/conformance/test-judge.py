@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""test-judge.py JUDGE.PY: folds, figures and persistence of the judge, on plain data."""
-import importlib.util
+"""test-judge.py WORKLOADS MODEL-FOLDER: folds, figures and persistence of the judge, on plain data; the shipped model's split."""
+import json
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
 
-spec = importlib.util.spec_from_file_location('judge', sys.argv.pop(1))
-judge = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(judge)
+model = pathlib.Path(sys.argv.pop(2))
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv.pop(1))
+import judge  # noqa: E402
+
 P = judge.Program
 TABLE = {
     'a-one': P('/bin/a', 'batch', 'x'), 'a-two': P('/bin/a', 'io', 'y'), 'b': P('/bin/b', 'batch', 'x'),
@@ -63,6 +66,44 @@ class Folds(unittest.TestCase):
         self.assertEqual(sorted(split['train'] + split['validation']), sorted(TABLE))
         self.assertTrue(split['validation'])
         self.assertFalse({TABLE[p].executable for p in split['train']} & {TABLE[p].executable for p in split['validation']})
+
+
+class Shipped(unittest.TestCase):
+    def setUp(self):
+        self.table = judge.read_table(judge.here / 'corpus.conf')
+        _, rows = judge.read_rows(model / 'rows.csv.xz')
+        self.programs = {r['program'] for r in rows}
+        self.split = json.loads((model / 'split.json').read_text())
+
+    def test_every_program_once(self):
+        self.assertEqual(sorted(self.split['train'] + self.split['validation']), sorted(self.programs))
+        self.assertLessEqual(self.programs, set(self.table))
+
+    def test_no_executable_on_two_sides(self):
+        self.assertFalse({self.table[p].executable for p in self.split['train']} &
+                         {self.table[p].executable for p in self.split['validation']})
+
+    def test_trained_as_it_was_judged(self):
+        self.assertIn(judge.TRAIN + ' ', (model / 'train.sh').read_text())
+
+    def test_made_by_the_judge(self):
+        self.assertEqual(judge.inner_split(self.programs, self.table), self.split)
+
+
+class Pack(unittest.TestCase):
+    def test_join(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / 'c.conf').write_text('[b]\nexecutable = /bin/b\n')
+            text = 'program,run,pid,t,label,dormant,cpu\nb,r,7,1.5,io,0,0.123456\ngone,r,8,1.5,io,0,1\n'
+            (folder / '1').write_text(text)
+            (folder / '2').write_text(text)
+            done = subprocess.run([judge.here / 'pack.py', folder / '1', folder / '2', '-o', folder / 'o.xz', '--table', folder / 'c.conf'],
+                                  stderr=subprocess.PIPE, text=True, check=True)
+            self.assertIn('gone', done.stderr)
+            _, rows = judge.read_rows(folder / 'o.xz')
+            self.assertEqual([r['line'] for r in rows], [['b', 'r', '7', '1.5', 'io', '0', '0.1235'],
+                                                         ['b', '2-r', '7', '1.5', 'io', '0', '0.1235']])
 
 
 class Figures(unittest.TestCase):

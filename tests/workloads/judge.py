@@ -3,12 +3,13 @@
 """Judges the network as a prediction of the next five seconds, on programs that it has never seen.
 
     judge.py ROWS --darknet AIKM-DARKNET [--table corpus.conf] [--folds N] [--families N] [--train 'OPTIONS'] [--seed N] [-o FILE]
+    judge.py ROWS --split FILE
 
-ROWS comes from "aikm-darknet rows". Each program is held out once, with all others of its executable (and in a second round of its
+ROWS comes from "aikm-darknet rows", as it is or from pack.py. Each program is held out once, with all others of its executable (and in a second round of its
 family); a network is trained on the rest by "aikm-darknet train" and asked about what was held out. Of the rest a fifth of the
 executables stops the training and sets the temperature; no row of what is held out is in any file that the training reads. Compared
 on the same folds: the rules, persistence, and from scikit-learn a decision tree and logistic regression (--no-references: without).
-Prints Markdown.
+Prints Markdown. --split writes which programs teach a model for use and which set its temperature.
 """
 import argparse
 import bisect
@@ -16,7 +17,7 @@ import collections
 import configparser
 import csv
 import json
-import math
+import lzma
 import os
 import pathlib
 import random
@@ -28,6 +29,8 @@ CLASSES = ('idle', 'interactive', 'server', 'batch', 'io', 'memory')
 HORIZON = 5.0
 FIXED = ('program', 'run', 'pid', 't', 'label', 'dormant')
 BINS = 10
+# What the shipped model is trained with.
+TRAIN = '--hidden 24 --members 5 --batches 1000 --noise 0.4 --decay 0.001 --refit'
 here = pathlib.Path(__file__).resolve().parent
 
 Program = collections.namedtuple('Program', 'executable intent family')
@@ -154,9 +157,9 @@ def oracle_persistence(rows, rules):
 
 
 def read_rows(path):
-    with open(path, newline='') as f:
+    with (lzma.open(path, 'rt', newline='') if str(path).endswith('.xz') else open(path, newline='')) as f:
         reader = csv.reader(f)
-        header = next(reader)
+        header = next(reader, [])
         if tuple(header[:len(FIXED)]) != FIXED:
             sys.exit(f'{path}: no rows of aikm-darknet: the columns are {", ".join(header[:6])} …')
         rows = [{'program': r[0], 'run': r[1], 'pid': r[2], 't': float(r[3]), 'label': r[4], 'dormant': r[5] == '1', 'line': r}
@@ -346,15 +349,18 @@ def report(o, rows, answers, table, title, out):
 def parse_arguments():
     p = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
     p.add_argument('rows')
-    p.add_argument('--darknet', required=True, type=os.path.abspath, help='the program aikm-darknet')
+    p.add_argument('--darknet', type=os.path.abspath, help='the program aikm-darknet')
     p.add_argument('--table', default=here / 'corpus.conf', help='the table of workloads')
     p.add_argument('--folds', type=int, default=10, help='folds by program, 0: none')
     p.add_argument('--families', type=int, default=6, help='folds by family, 0: none')
-    p.add_argument('--train', default='', help='options of aikm-darknet train')
+    p.add_argument('--train', default=TRAIN, help='options of aikm-darknet train')
     p.add_argument('--seed', type=int, default=1)
     p.add_argument('--no-references', dest='references', action='store_false', help='without scikit-learn')
     p.add_argument('-o', '--output', help='where the tables go')
+    p.add_argument('--split', help='write a split of all programs, and judge nothing')
     o = p.parse_args()
+    if not o.split and not o.darknet:
+        p.error('needs --darknet or --split')
     if o.folds == 1 or o.families == 1 or min(o.folds, o.families) < 0:
         p.error('at least two folds, or 0 for none')
     return o
@@ -368,9 +374,14 @@ def main():
     if unknown:
         sys.exit(f'{o.table}: has no workload {", ".join(unknown)}')
     programs = {r['program'] for r in rows}
+    if o.split:
+        split = inner_split(programs, table)
+        pathlib.Path(o.split).write_text(json.dumps(split, indent=1) + '\n')
+        return
     with tempfile.TemporaryDirectory() as name, (open(o.output, 'w') if o.output else sys.stdout) as out:
         work = pathlib.Path(name)
-        subprocess.run([o.darknet, 'predict', '--model', 'rules', '--rows', o.rows, '-o', work / 'rules.csv'], check=True)
+        write_rows(work / 'all.csv', header, rows)
+        subprocess.run([o.darknet, 'predict', '--model', 'rules', '--rows', work / 'all.csv', '-o', work / 'rules.csv'], check=True)
         rules = read_answer(work / 'rules.csv')
         fixed = {'rules': rules, 'persistence': persistence(rows, rules),
                  'oracle persistence (unattainable)': oracle_persistence(rows, rules)}
