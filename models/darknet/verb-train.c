@@ -42,11 +42,13 @@ typedef struct Origin {
         Manifest manifest;
         char *cfg, *weights;
         size_t weights_size;
+        RowTable rows; /* that judged it */
 } Origin;
 
 static void origin_done(Origin *o) {
         free(o->cfg);
         free(o->weights);
+        row_table_done(&o->rows);
 }
 
 typedef struct Job {
@@ -289,7 +291,8 @@ static int train(const Options *o, const Origin *origin, uint32_t batches, const
         r = phase_init(&teach, all, split, 1U << SIDE_TRAIN);
         if (r < 0)
                 return error_set(e, r, "%s: no rows of train programs", o->rows);
-        r = check_classes(&teach.sampler, o->rows, e);
+        /* The weights of before know the others. */
+        r = origin->weights ? 0 : check_classes(&teach.sampler, o->rows, e);
         if (r < 0)
                 return r;
         r = phase_init(&choose, all, split, 1U << SIDE_VALIDATION);
@@ -329,6 +332,8 @@ static int read_origin(const Options *o, Origin *ret, Error *e) {
         if (r < 0)
                 return r;
         ret->manifest = v.manifest;
+        ret->rows = v.rows;
+        v.rows = ROW_TABLE_INIT;
         if (asprintf(&cfg_path, "%.*s%s", folder, o->from, v.manifest.cfg.file) < 0 ||
             asprintf(&weights_path, "%.*s%s", folder, o->from, v.manifest.weights.file) < 0)
                 return -ENOMEM;
@@ -350,6 +355,23 @@ static int read_cfg(const Options *o, const Origin *origin, char **ret, Error *e
         }
         r = io_read_all_at(AT_FDCWD, o->cfg, CFG_MAX, ret, &size);
         return r < 0 ? error_set(e, r, "%s: %s", o->cfg, strerror(-r)) : 0;
+}
+
+/* What judged the model that it goes on from judges this one too, and so do those programs' rows
+ * here: what is forgotten counts, and nothing teaches that judges. */
+static int add_origin(const Origin *origin, RowTable *all, Split *split, Error *e) {
+        for (size_t i = 0; i < origin->rows.n; i++) {
+                Row *row = row_table_add(all);
+                int r;
+
+                if (!row)
+                        return -ENOMEM;
+                *row = origin->rows.rows[i];
+                r = split_set(split, row->program, SIDE_VALIDATION);
+                if (r < 0)
+                        return error_set(e, r, "out of memory");
+        }
+        return 0;
 }
 
 static size_t count_side(const RowTable *all, const Split *split, Side side) {
@@ -419,7 +441,9 @@ static int run(const Options *o, Error *e) {
             (r = read_cfg(o, &origin, &t.cfg, e)) < 0 ||
             (r = net_cfg_check(t.cfg, strlen(t.cfg), &batches, e)) < 0 ||
             (r = row_table_read_path(&all, o->rows, e)) < 0 ||
-            (r = o->split ? split_read(o->split, &split, e) : split_make(&all, &split, e)) < 0 ||
+            (r = o->split ? split_read(o->split, &split, e)
+                          : split_make(&all, /* every_class= */ !o->from, &split, e)) < 0 ||
+            (r = add_origin(&origin, &all, &split, e)) < 0 ||
             (r = split_check(&split, &all, e)) < 0 ||
             (r = plan(o, &origin, &all, &split, &t.cfg, &batches, e)) < 0)
                 return r;

@@ -192,7 +192,25 @@ static bool balance(Candidate *list, size_t n, size_t class, Side side) {
         return false;
 }
 
-int split_make(const RowTable *t, Split *ret, Error *e) {
+int split_set(Split *s, const char *program, Side side) {
+        SplitEntry *entries;
+
+        for (size_t i = 0; i < s->n; i++)
+                if (streq(s->entries[i].program, program)) {
+                        s->entries[i].side = side;
+                        return 0;
+                }
+        entries = reallocarray(s->entries, s->n + 1, sizeof(*entries));
+        if (!entries)
+                return -ENOMEM;
+        s->entries = entries;
+        entries[s->n] = (SplitEntry){.side = side};
+        snprintf(entries[s->n].program, sizeof(entries[s->n].program), "%s", program);
+        s->n++;
+        return 0;
+}
+
+int split_make(const RowTable *t, bool every_class, Split *ret, Error *e) {
         _cleanup_free_
         Candidate *list = NULL;
         size_t n, validate;
@@ -215,7 +233,7 @@ int split_make(const RowTable *t, Split *ret, Error *e) {
                 size_t programs = count_with(list, n, k, SIDE_TRAIN) +
                                   count_with(list, n, k, SIDE_VALIDATION);
 
-                if (programs > 0 &&
+                if (every_class && programs > 0 &&
                     !(balance(list, n, k, SIDE_VALIDATION) && balance(list, n, k, SIDE_TRAIN)))
                         return error_set(e, -EINVAL,
                                          "class %s has rows of %zu program%s: without a split file "

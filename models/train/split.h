@@ -35,10 +35,14 @@ int split_side(const Split *s, const char *program);
 /*
  * A split without a file: a fifth of the programs of the table, chosen by the hash of their names,
  * validates, the rest trains, and every class that has rows has a program on both sides. The same
- * names give the same split. Returns 0, -ENOMEM, or -EINVAL with *e naming a class with rows of
+ * names give the same split. every_class false: where a class has one program, that teaches.
+ * Returns 0, -ENOMEM, or -EINVAL with *e naming a class with rows of
  * fewer than two programs.
  */
-int split_make(const RowTable *t, Split *ret, Error *e);
+int split_make(const RowTable *t, bool every_class, Split *ret, Error *e);
+
+/* Puts a program on a side, wherever it was. Returns 0 or -ENOMEM. */
+int split_set(Split *s, const char *program, Side side);
 
 /* Every program of the table must be named. Returns 0, or -EINVAL with *e naming the first that is
  * not. */

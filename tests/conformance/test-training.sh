@@ -44,6 +44,11 @@ assert [r["batch"] for r in rows] == sorted(r["batch"] for r in rows) and abs(ro
     fail 'the progress in JSON'
 "$darknet" train --rows rows.csv --from d/model.json --name tuned --epochs 1 --seed 5 -o f 2>log || fail "from a model: $(tail -n 1 log)"
 grep -qF '"from":"model"' f/tuned.json || fail 'the manifest does not say what it went on from'
+# What judged the model before judges the tuned one too, and own rows of those programs do not teach.
+[ "$(sed 1d f/tuned.validation.csv | cut -d, -f1 | sort -u)" = "$( (sed 1d d/model.validation.csv; sed 1d f/tuned.validation.csv) | cut -d, -f1 | sort -u)" ] ||
+    fail 'the rows that judged the model do not judge the tuned one'
+grep -E '^program|^(batch|io)-' rows.csv | sed 's/-\([012]\),/-own\1,/' >own.csv
+"$darknet" train --rows own.csv --from d/model.json --name own --epochs 1 -o f 2>log || fail "from rows of two classes: $(tail -n 1 log)"
 head -c 500 d/model.weights >f/cut.weights
 sed 's/"model.weights"/"cut.weights"/' d/model.json >f/cut.json
 cp d/model.cfg f
