@@ -11,7 +11,7 @@ void judge_impact_begin(Judge *j, usec_t dt) {
         j->dt = dt;
         j->demand = 0;
         waiting_begin(&j->waiting, j->at, dt);
-        impact_observe_begin(&j->impact, j->at, dt);
+        impact_observe_begin(&j->impact, j->at, dt, j->policy.thresholds.delay_per_slice);
 }
 
 static void average(float *mean, float value, float part) {

@@ -4,6 +4,7 @@
 /* A ratio of waits is worth a probe above this: below it, no return to the mean explains it. */
 #define PROBE_RATIO 0.25f
 #define PROBE_INTERVALS 3
+#define PROBE_BEFORE (10 * USEC_PER_SEC)
 #define PROBE_MAX (15 * USEC_PER_SEC)
 #define RESUME_MAX (30 * USEC_PER_SEC)
 #define AFTER_INTERVALS 5
@@ -80,9 +81,10 @@ float impact_line_lost(const ImpactLine *l) {
         return CLAMP(1 - now / before, 0.0f, 1.0f);
 }
 
-void impact_observe_begin(Impact *m, usec_t at, usec_t dt) {
+void impact_observe_begin(Impact *m, usec_t at, usec_t dt, usec_t slice) {
         m->at = at;
         m->dt = dt;
+        m->least = slice / 2;
         for (size_t i = 0; i < IMPACT_EPISODES_MAX; i++) {
                 ImpactEpisode *e = m->episodes[i];
 
@@ -162,19 +164,25 @@ static bool find_control(ImpactEpisode *e, const Waiting *w, const ImpactSetting
         return true;
 }
 
-static ImpactVerdict judge(const ImpactEpisode *e, const ImpactSettings *s) {
+static bool is_wait(const Impact *m, const WaitingFigures *f) {
+        return f->delay_per_wakeup >= (float)m->least;
+}
+
+static ImpactVerdict judge(const Impact *m, const ImpactEpisode *e, const ImpactSettings *s) {
         uint32_t n = e->during.intervals;
 
         if (e->ratio <= 1 - s->effect)
                 return n >= s->intervals ? IMPACT_HELPED : IMPACT_MEASURING;
         if (n < s->intervals * 2)
                 return IMPACT_MEASURING;
+        if (!e->has_control && !(is_wait(m, &e->before) && is_wait(m, &e->during)))
+                return IMPACT_MEASURING;
         return e->ratio >= 1 / (1 - s->effect) ? IMPACT_HARMED : IMPACT_NO_EFFECT;
 }
 
 /* What is known at `to`. */
-static ImpactVerdict evaluate(ImpactEpisode *e, const Waiting *w, const ImpactSettings *s,
-                              usec_t to) {
+static ImpactVerdict evaluate(const Impact *m, ImpactEpisode *e, const Waiting *w,
+                              const ImpactSettings *s, usec_t to) {
         float control = 1;
 
         waiting_figures(waiting_find(w, e->victim_kind, e->victim_id), e->since, to, &e->during);
@@ -186,7 +194,7 @@ static ImpactVerdict evaluate(ImpactEpisode *e, const Waiting *w, const ImpactSe
         e->ratio = e->during.delay_per_wakeup / e->before.delay_per_wakeup / control;
         if (e->during.wakeup_rate < e->before.wakeup_rate * ALIKE || !hogs_want(e))
                 return IMPACT_MEASURING;
-        return judge(e, s);
+        return judge(m, e, s);
 }
 
 static void set_verdict(Impact *m, ImpactEpisode *e, ImpactVerdict v, const ImpactSettings *s) {
@@ -203,7 +211,7 @@ static void end(Impact *m, ImpactEpisode *e, const Waiting *w, const ImpactSetti
         /* It was put back at the end of the last tick. */
         e->ended = m->at - MIN(m->at, m->dt);
         if (e->phase == IMPACT_RUNNING && e->verdict == IMPACT_MEASURING) {
-                ImpactVerdict v = evaluate(e, w, s, e->ended);
+                ImpactVerdict v = evaluate(m, e, w, s, e->ended);
 
                 set_verdict(m, e, v == IMPACT_HELPED ? v : IMPACT_UNKNOWN, s);
         }
@@ -215,6 +223,20 @@ static void end(Impact *m, ImpactEpisode *e, const Waiting *w, const ImpactSetti
 static bool wants_probe(const Impact *m, const ImpactEpisode *e, const ImpactSettings *s) {
         return s->undo && s->probe > 0 && e->verdict == IMPACT_HELPED && !e->proven && !e->probed &&
                e->ratio > PROBE_RATIO && m->at - e->begun >= s->probe;
+}
+
+/* It is compared with how they wait now; where they hardly wake, later. */
+static void begin_probe(Impact *m, ImpactEpisode *e, const WaitingSeries *victims,
+                        const ImpactSettings *s) {
+        WaitingFigures now;
+
+        waiting_figures(victims, m->at - MIN(m->at, PROBE_BEFORE), m->at, &now);
+        if (!is_enough(&now, PROBE_INTERVALS, s))
+                return;
+        e->during = now;
+        e->phase = IMPACT_PROBING;
+        e->probed = true;
+        e->probe_begun = m->at;
 }
 
 static void run(Impact *m, ImpactEpisode *e, const Waiting *w, const ImpactSettings *s) {
@@ -231,16 +253,13 @@ static void run(Impact *m, ImpactEpisode *e, const Waiting *w, const ImpactSetti
         }
         e->seconds += (double)m->dt * 1e-6;
         if (e->verdict == IMPACT_MEASURING) {
-                v = evaluate(e, w, s, m->at);
+                v = evaluate(m, e, w, s, m->at);
                 if (v != IMPACT_MEASURING)
                         set_verdict(m, e, v, s);
                 return;
         }
-        if (wants_probe(m, e, s)) {
-                e->phase = IMPACT_PROBING;
-                e->probed = true;
-                e->probe_begun = m->at;
-        }
+        if (wants_probe(m, e, s))
+                begin_probe(m, e, victims, s);
 }
 
 static bool came_back(const ImpactEpisode *e, const ImpactSettings *s) {
@@ -327,6 +346,36 @@ static ImpactEpisode *find_open(const Impact *m, uint32_t kind, uint64_t id) {
         return NULL;
 }
 
+/* From when on "before" is: an interval may have begun a little before the contention in it was
+ * seen. */
+static usec_t before_begins(const Impact *m, const ImpactAction *a, const ImpactSettings *s) {
+        usec_t from = m->at - MIN(m->at, s->before);
+
+        if (a->since != USEC_INFINITY)
+                from = MAX(from, a->since - MIN(a->since, USEC_PER_SEC / 2));
+        return from;
+}
+
+/* That helps the same victims already, and their wait has not risen since by what would be judged.
+ */
+static ImpactEpisode *find_helping(const Impact *m, const Waiting *w, const ImpactAction *a,
+                                   const ImpactSettings *s, uint32_t kind, uint64_t id) {
+        WaitingFigures now;
+
+        waiting_figures(waiting_find(w, kind, id), before_begins(m, a, s), m->at, &now);
+        for (uint32_t i = 0; i < MIN(m->last_id, (uint32_t)IMPACT_EPISODES_MAX); i++) {
+                ImpactEpisode *e = find(m, m->last_id - i);
+
+                if (!e || e->victim_kind != kind || e->victim_id != id ||
+                    e->phase != IMPACT_RUNNING || e->verdict != IMPACT_HELPED)
+                        continue;
+                if (!is_wait(m, &now) ||
+                    now.delay_per_wakeup * (1 - s->effect) < e->during.delay_per_wakeup)
+                        return e;
+        }
+        return NULL;
+}
+
 static bool reaches(const ImpactAction *a) {
         return a->at_root || a->set & (TREAT_ACROSS_GROUPS | TREAT_CPUS);
 }
@@ -380,7 +429,7 @@ static void drop_controls(ImpactEpisode *e, const Waiting *w, const ImpactAction
 static ImpactEpisode *new_episode(Impact *m, Waiting *w, const ImpactAction *a,
                                   const ImpactSettings *s) {
         ImpactEpisode **place = m->episodes + (m->last_id + 1) % IMPACT_EPISODES_MAX, *e;
-        usec_t from = m->at - MIN(m->at, s->before);
+        usec_t from = before_begins(m, a, s);
 
         if (!*place)
                 *place = calloc(1, sizeof(**place));
@@ -393,9 +442,6 @@ static ImpactEpisode *new_episode(Impact *m, Waiting *w, const ImpactAction *a,
         e->victim = a->victim->pid;
         memcpy(e->victim_comm, a->victim->comm, sizeof(e->victim_comm));
         waiting_key(a->victim, &e->victim_kind, &e->victim_id);
-        /* An interval may have begun a little before the contention in it was seen. */
-        if (a->since != USEC_INFINITY)
-                from = MAX(from, a->since - MIN(a->since, USEC_PER_SEC / 2));
         waiting_figures(waiting_find(w, e->victim_kind, e->victim_id), from, m->at, &e->before);
         find_controls(e, w, a, s, from, m->at);
         waiting_cut(w);
@@ -448,6 +494,8 @@ uint32_t impact_begin(Impact *m, Waiting *w, const ImpactAction *a, const Impact
                 return 0;
         waiting_key(a->victim, &kind, &id);
         e = find_open(m, kind, id);
+        if (!e)
+                e = find_helping(m, w, a, s, kind, id);
         if (!e) {
                 e = new_episode(m, w, a, s);
                 if (!e)

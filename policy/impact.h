@@ -25,8 +25,11 @@
  *
  * Judged is only what can be: with enough wake-ups before and during, while the hogs want the CPU
  * as before, and while the victims wake about as often: fewer wake-ups mean less work, not less
- * waiting. Help needs so many intervals, its absence and harm twice as many. For storage and
- * memory run delay says nothing; such episodes are accounted and never judged ("unknown").
+ * waiting. Help needs so many intervals, its absence and harm twice as many, and without a control
+ * that they waited before and wait on. A demotion that comes later, while another is known to help
+ * the same victims, joins that one unless their wait has risen by as much as would be judged: one
+ * hog more of a build that is demoted already changes nothing that could be measured. For storage
+ * and memory run delay says nothing; such episodes are accounted and never judged ("unknown").
  *
  * Each tick: impact_observe_begin(); impact_add_progress() for every process that is treated,
  * or would be but for a probe; impact_observe_close() after waiting_close(). Then
@@ -131,6 +134,7 @@ typedef struct ImpactEpisode {
 
 typedef struct Impact {
         usec_t at, dt;
+        usec_t least; /* a wait per wake-up below this is none that could be relieved */
         uint32_t last_id;
         uint64_t n_judged, n_closed; /* so often: who tells of it sees that there is news */
         ImpactEpisode *episodes[IMPACT_EPISODES_MAX]; /* owned; id % MAX */
@@ -153,7 +157,9 @@ typedef struct ImpactAction {
 
 void impact_done(Impact *m);
 
-void impact_observe_begin(Impact *m, usec_t at, usec_t dt);
+/* slice: Thresholds.delay_per_slice, from which on a process is said to wait; half of that is a
+ * wait that could be relieved. */
+void impact_observe_begin(Impact *m, usec_t at, usec_t dt, usec_t slice);
 void impact_add_progress(Impact *m, uint32_t episode, uint32_t line, const Load *load);
 void impact_observe_close(Impact *m, const Waiting *w, const ImpactSettings *s);
 

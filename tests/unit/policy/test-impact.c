@@ -82,7 +82,7 @@ static void tick_for(usec_t dt) {
 
         s.at += dt;
         waiting_begin(&s.waiting, s.at, dt);
-        impact_observe_begin(&s.impact, s.at, dt);
+        impact_observe_begin(&s.impact, s.at, dt, 200);
         crowd_add(&s.victims, (double)dt * 1e-6);
         crowd_add(&s.others, (double)dt * 1e-6);
         if (e && (s.treated || e->phase == IMPACT_PROBING))
@@ -319,6 +319,21 @@ static void test_before_begins_with_contention(void **state) {
         assert_int_equal(episode()->before.intervals, 3);
 }
 
+/* Who did not wait before, or does not any more, cannot be helped; that is nobody's fault. */
+static void test_nothing_to_relieve(void **state) {
+        s.victims.wait = 60;
+        start();
+        ticks(30);
+        assert_int_equal(episode()->verdict, IMPACT_MEASURING);
+        teardown(NULL);
+        setup(NULL);
+        s.victims.wait = 110;
+        start();
+        s.victims.wait = 95;
+        ticks(30);
+        assert_int_equal(episode()->verdict, IMPACT_MEASURING);
+}
+
 /* The victims' load grew while it was in force, which looked like no effect. */
 static void test_revised(void **state) {
         start();
@@ -375,6 +390,19 @@ static void test_probe_disproves(void **state) {
         assert_int_equal(s.impact.n_judged, 2);
 }
 
+/* It is measured by what was just before: their load has changed meanwhile. */
+static void test_probe_compares_with_now(void **state) {
+        start();
+        s.victims.wait = 800;
+        ticks(200);
+        s.victims.wait = 1500;
+        ticks(100);
+        assert_int_equal(episode()->phase, IMPACT_PROBING);
+        s.treated = false;
+        ticks(3);
+        assert_int_equal(episode()->verdict, IMPACT_NO_EFFECT);
+}
+
 /* No probe where it would hurt, or is not wanted. */
 static void test_no_probe(void **state) {
         start();
@@ -410,7 +438,12 @@ static void test_joined(void **state) {
         s.victims.wait = 100;
         ticks(5);
         assert_int_equal(episode()->verdict, IMPACT_HELPED);
-        /* What comes after the judgement is another episode. */
+        /* One more that changes nothing belongs to it; one with whom the wait rises is another
+         * episode. */
+        a = action_for(&s.hog);
+        assert_int_equal(impact_begin(&s.impact, &s.waiting, &a, &s.policy.impact, &line), first);
+        s.victims.wait = 1000;
+        ticks(3);
         a = action_for(&s.hog);
         assert_int_equal(impact_begin(&s.impact, &s.waiting, &a, &s.policy.impact, &line),
                          first + 1);
@@ -503,9 +536,11 @@ int main(void) {
                 TEST(test_few_wakeups),
                 TEST(test_other_kinds),
                 TEST(test_before_begins_with_contention),
+                TEST(test_nothing_to_relieve),
                 TEST(test_revised),
                 TEST(test_probe_proves),
                 TEST(test_probe_disproves),
+                TEST(test_probe_compares_with_now),
                 TEST(test_no_probe),
                 TEST(test_joined),
                 TEST(test_bounds),
