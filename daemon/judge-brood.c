@@ -135,6 +135,7 @@ static void judge_root(Judge *j, Proc *p, usec_t dt) {
         const float least = j->policy.thresholds.hog_share;
         Brood *b = &p->brood;
         float needed = b->active ? (p->treated ? DEMAND_LEFT : least / 4) : least, confidence;
+        bool was_active = b->active;
         Prediction word;
         LoadClass c;
 
@@ -143,6 +144,8 @@ static void judge_root(Judge *j, Proc *p, usec_t dt) {
                     !(p->rule && p->rule->load_class >= 0) && !is_boundary(j, p);
         if (b->active)
                 set_class(j, p, &word, c, confidence, dt);
+        else if (was_active)
+                p->seen.at = 0; /* the model is asked again what it is itself */
 }
 
 /* make(1) below make(1): it is what the topmost is. */
@@ -235,6 +238,15 @@ void judge_broods(Judge *j, usec_t dt) {
                 else
                         p->brood.active = false;
         }
+}
+
+bool judge_brood_covers(const Judge *j, const Proc *p) {
+        const Proc *root = p->brood.root > 0 && is_young(j, p)
+                                   ? proc_table_find(&j->table, p->brood.root)
+                                   : NULL;
+
+        return root && root->brood.active &&
+               (root->verdict == VERDICT_TREATED || root->verdict == VERDICT_DWELL);
 }
 
 usec_t judge_brood_held(const Judge *j, const Proc *p) {

@@ -19,6 +19,10 @@ float brood_churn(const Proc *p, const ProcSample *now, const ProcSample *prev, 
  * those that are loads their class. */
 void judge_broods(Judge *j, usec_t dt);
 
+/* Whether p is a young member of a brood for which the root is demoted, or about to be: it will
+ * have ended by then, or is judged for itself. */
+bool judge_brood_covers(const Judge *j, const Proc *p);
+
 /* When there was last a reason for the demotion of p that lies in the brood that p inherited it
  * from; 0: none. */
 usec_t judge_brood_held(const Judge *j, const Proc *p);

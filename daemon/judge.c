@@ -394,6 +394,8 @@ static void judge_untreated(Judge *j, Proc *p, const GuardInput *in) {
                 v = VERDICT_UNKNOWN;
         if (v == VERDICT_TREATED && j->at < p->blocked_until)
                 v = p->blocked;
+        if (v == VERDICT_TREATED && judge_brood_covers(j, p))
+                v = VERDICT_DWELL;
         if (v == VERDICT_TREATED) {
                 demote(j, p, in, t);
                 return;

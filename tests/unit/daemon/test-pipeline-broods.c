@@ -17,11 +17,13 @@ static World w;
 static pid_t next_child;
 static pid_t alive[8];
 static size_t n_alive;
+static double child_cpu;
 
 static int setup(void **state) {
         world_init(&w);
         next_child = CHILD;
         n_alive = 0;
+        child_cpu = 0.01;
         return 0;
 }
 
@@ -78,7 +80,7 @@ static void churn(pid_t parent, double used, size_t n, const char *comm) {
                 a->s.sid = p->s.sid;
                 a->s.nice = p->s.nice;
                 a->s.start = (w.at + 990 * USEC_PER_MSEC) / 10000;
-                a->cpu = 0.01;
+                a->cpu = child_cpu;
                 a->slices = 1;
                 alive[n_alive++] = next_child++;
         }
@@ -145,6 +147,34 @@ static void test_build(void **state) {
         assert_non_null(d);
         assert_int_equal(d->kind, DECISION_RELEASE);
         assert_int_equal(world_find(&w, MAKE)->s.nice, 0);
+}
+
+/* Each would be demoted as soon as it is seen, so well is its program known. */
+static void test_known_children(void **state) {
+        PriorTable t = {.limits = w.policy.priors};
+        Prediction p = {.probability = {[CLASS_BATCH] = 1}};
+        const Ident cc1 = {.exe = "/usr/bin/cc1"};
+
+        for (int i = 0; i < 40; i++)
+                prior_learn(&t, &cc1, "cc1", &p, 0, PRIOR_LESSON, (int64_t)w.at);
+        assert_int_equal(pipeline_set_priors(w.pipeline, t.entries[0], 1), 0);
+        prior_table_done(&t);
+        world_add_server(&w, SERVER);
+        world_add_hog(&w, 300);
+        world_add_hog(&w, 301);
+        world_tick(&w, 8);
+        add_shell_and_make();
+        child_cpu = 0.3;
+        for (int i = 0; i < 6; i++) {
+                churn(MAKE, 1.7, 4, "cc1");
+                assert_true(world_view(&w, alive[0]).prior_weight > 0.9f);
+                for (size_t k = 0; k < n_alive; k++) {
+                        const Decision *d = world_decision(&w, alive[k]);
+
+                        assert_true(!d || d->kind == DECISION_ADOPT);
+                }
+        }
+        assert_true(world_view(&w, MAKE).treated);
 }
 
 static void test_small_make(void **state) {
@@ -305,9 +335,16 @@ static void test_rule(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
-                T(test_build),     T(test_small_make),       T(test_shell_loop),
-                T(test_script),    T(test_inner_shell),      T(test_forking_server),
-                T(test_recursive), T(test_known_child_ends), T(test_member_that_sleeps),
+                T(test_build),
+                T(test_known_children),
+                T(test_small_make),
+                T(test_shell_loop),
+                T(test_script),
+                T(test_inner_shell),
+                T(test_forking_server),
+                T(test_recursive),
+                T(test_known_child_ends),
+                T(test_member_that_sleeps),
                 T(test_rule),
         };
 #undef T
