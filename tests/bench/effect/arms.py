@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The arms: what is done about the hogs. `before`, with the victim at work, starts what has to find them by itself; `begin` treats them
-as they have started; `end` puts back, before the scene ends. `autogroup` is what kernel.sched_autogroup_enabled is all the while."""
+as they have started; `end` puts back, before the scene ends. `autogroup` is what kernel.sched_autogroup_enabled is all the while,
+for both kinds of sessions or by kind."""
 import os
 import pathlib
 import signal
@@ -131,6 +132,9 @@ def aikmd_end(cell):
     if left:
         raise Failed(f"aikmd left {left[0]}")
 
+
+# In one session aikmd differs from nothing by itself alone; between sessions it has to deal with what a kernel has by default.
+BY_SESSION = {"same": 0, "different": 1}
 
 WEIGHT = (("cpu.shares", "20"), ("cpu.weight", "2"))
 IDLE = (("cpu.idle", "1"), ("cpu.idle", "1"))

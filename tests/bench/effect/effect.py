@@ -4,7 +4,7 @@
 arms.py the arms. Each cell is a scene of its own, started afresh; the arms of a pair follow each other in shuffled order, repeat by
 repeat. First the hand-made settings are compared, pair by pair; the best one of each pair goes through the measured repeats as one arm.
 
-  effect.py -o DIR --aikmd BUILD/daemon/aikmd            all of it: about 75 minutes on two CPUs, and packages that it installs
+  effect.py -o DIR --aikmd BUILD/daemon/aikmd            all of it: about 80 minutes on two CPUs, and packages that it installs
   effect.py -o DIR --aikmd … --resume                    goes on where an earlier one was ended
   effect.py -o DIR --report                              the table again, from DIR/cells.csv
   effect.py --aikmd … --quick                            two pairs, once: a look, no proof
@@ -34,7 +34,9 @@ from scene import HERE, Failed
 SYSCTL = pathlib.Path("/proc/sys/kernel/sched_autogroup_enabled")
 FIELDS = ("phase repeat session victim hog arm setting p50 p99 p999 max n due bad seconds rate work unit hog_cpu helper_cpu ledger foreign "
           "wait_share wait_slice hogs others error").split()
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CHOOSE_REPEATS = 2
+SETTLE_BY_HAND = 1.5  # nobody has to find out
 OVERHEAD = 1.3  # seconds a cell, beside settling and measuring
 
 
@@ -55,7 +57,8 @@ class Cell:
 
     def ledger_entries(self):
         """What aikmd has changed and not put back."""
-        return len(scenes.read(self.folder / "aikmd/ledger").splitlines())
+        told = scenes.read(self.folder / "aikmd/ledger")
+        return told.count('{"op":"begin"') - told.count('{"op":"end"')
 
     def helper_seconds(self):
         told = scenes.read(f"/proc/{self.helper.pid}/schedstat") if self.helper else ""
@@ -98,7 +101,7 @@ class Bench:
         if done.returncode != 0:
             sys.exit("effect.py: the data could not be prepared")
 
-    def measure(self, cell, arm, hog):
+    def measure(self, cell, arm, hog, settle):
         """One window. Fills what the row shall hold."""
         options, scene = self.options, cell.scene
         scene.wait_serves()
@@ -107,7 +110,7 @@ class Bench:
         scene.start_hogs()
         begun = time.monotonic()
         arm.begin(cell)
-        time.sleep(max(0.0, begun + options.settle - time.monotonic()))
+        time.sleep(max(0.0, begun + settle - time.monotonic()))
         scene.alive()
         busy, helped = scenes.machine_busy(), cell.helper_seconds()
         waited = scenes.waits(scene.victim_pids())
@@ -132,20 +135,21 @@ class Bench:
                    foreign=max(0.0, foreign / took), wait_share=share, wait_slice=per_slice, hogs=hogs, others=others)
         return row
 
-    def run(self, arm, session, victim, hog, alone=False):
+    def run(self, arm, session, victim, hog, settle, alone=False):
         """A row; one with `error` where it could not be measured."""
-        if arm.autogroup and self.autogroup is None:
+        autogroup = arm.autogroup[session] if isinstance(arm.autogroup, dict) else arm.autogroup
+        if autogroup and self.autogroup is None:
             return {"error": "this kernel has no autogroups"}
         self.number += 1
         folder = self.folder / str(self.number)
         folder.mkdir(mode=0o755)
         cell = Cell(self, folder)
         if self.autogroup is not None:
-            SYSCTL.write_text(str(arm.autogroup))
+            SYSCTL.write_text(str(autogroup))
         try:
             cell.scene = scenes.Scene(folder / "run", self.memory / str(self.number), self.options.tools, self.folder / "data", programs.VICTIMS[victim],
                                       None if alone else programs.HOGS[hog], session)
-            return self.measure(cell, arm, hog)
+            return self.measure(cell, arm, hog, settle)
         except (Failed, OSError) as e:
             return {"error": str(e)}
         finally:
@@ -164,7 +168,8 @@ class Bench:
         session, victim, hog = pair
         alone = name == "alone"
         arm = arms.ALONE if alone else arms.SETTINGS[setting] if setting else arms.ARMS[name]
-        row = self.run(arm, session, victim, hog, alone)
+        settle = min(self.options.settle, SETTLE_BY_HAND) if phase == "choose" else self.options.settle
+        row = self.run(arm, session, victim, hog, settle, alone)
         row = {field: row.get(field, "") for field in FIELDS} | {"phase": phase, "repeat": repeat, "session": session, "victim": victim,
                                                                  "hog": hog, "arm": name, "setting": setting}
         self.rows.append({key: str(value) for key, value in row.items()})
@@ -195,6 +200,8 @@ def install(pairs):
     print("installing:", *missing, file=sys.stderr)
     policy = pathlib.Path("/usr/sbin/policy-rc.d")
     made = not policy.exists()
+    # Neither the bench nor apt is to end halfway.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     if made:
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
@@ -208,6 +215,7 @@ def install(pairs):
     finally:
         if made:
             policy.unlink()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def plan_choice(options, pairs):
@@ -301,8 +309,8 @@ def parse_options(argv):
     p.add_argument("--session", choices=arms.BOTH, help="of --pairs (default: same); or these of the default pairs")
     p.add_argument("--arms", metavar="ARM,…", default=",".join(arms.ARMS), help="default: %(default)s")
     p.add_argument("--repeats", type=bounded(int, 1, 100), default=7)
-    p.add_argument("--seconds", type=bounded(float, 0.5, 600), default=3.0, help="of a window (default: %(default)s)")
-    p.add_argument("--settle", type=bounded(float, 0.5, 600), default=4.0, help="seconds from the hogs' start to the window (default: %(default)s)")
+    p.add_argument("--seconds", type=bounded(float, 0.5, 600), help="of a window (default: 3; with --quick 2)")
+    p.add_argument("--settle", type=bounded(float, 0.5, 600), help="seconds from the hogs' start to the window (default: 4; with --quick 3)")
     p.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="for aikmd, as its own option; repeatable")
     p.add_argument("--seed", type=int, default=1, help="of the order (default: %(default)s)")
     p.add_argument("--resume", action="store_true", help="go on with DIR/cells.csv: cells that are there are not measured again")
@@ -324,11 +332,13 @@ def parse_options(argv):
             p.error(f"{options.tools}/effect-client is not there: build it with the daemon")
     if options.quick:
         options.repeats = 1
+    options.seconds = options.seconds or (2.0 if options.quick else 3.0)
+    options.settle = options.settle or (3.0 if options.quick else 4.0)
     return options
 
 
 def measure_all(options, cells):
-    """Rows of everything; the ones that `cells` has already are not measured again where that is wanted."""
+    """Rows of everything; with --resume, what `cells` has already is not measured again."""
     pairs = choose_pairs(options)
     if not options.quick:
         install(pairs)
@@ -337,8 +347,10 @@ def measure_all(options, cells):
         taken.bind("\0aikm-effect")
     except OSError:
         sys.exit("effect.py: another one runs")
-    n = len(list(plan_measured(options, pairs, {pair: "" for pair in pairs}))) + (0 if options.quick else len(list(plan_choice(options, pairs))))
-    print(f"{n} cells, about {n * (options.seconds + options.settle + OVERHEAD) / 60:.0f} minutes", file=sys.stderr)
+    chosen, tried = {pair: "" for pair in pairs}, 0 if options.quick else len(list(plan_choice(options, pairs)))
+    n = len(list(plan_measured(options, pairs, chosen)))
+    took = n * (options.seconds + options.settle + OVERHEAD) + tried * (options.seconds + SETTLE_BY_HAND + OVERHEAD)
+    print(f"{n + tried} cells, about {took / 60:.0f} minutes", file=sys.stderr)
     bench = Bench(options)
     try:
         bench.prepare(pairs)
@@ -362,7 +374,7 @@ def main(argv):
     options = parse_options(argv)
 
     def interrupt(number, _):
-        for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for n in ENDING:
             signal.signal(n, signal.SIG_IGN)
         raise Interrupted(number)
     cells = pathlib.Path(options.out) / "cells.csv" if options.out else None
@@ -375,7 +387,7 @@ def main(argv):
             cells.parent.mkdir(parents=True, exist_ok=True)
             if cells.exists() and not options.resume:
                 sys.exit(f"effect.py: {cells} is there: --resume goes on with it")
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ENDING:
             signal.signal(number, interrupt)
         try:
             rows = measure_all(options, cells)
