@@ -147,10 +147,10 @@ ARMS = {
     "names": Arm(0, lambda cell: names_before(cell, "rules-known.json"), nothing, helper_end, BOTH,
                  "static rules by name that know every hog: nice 16, I/O idle, SCHED_IDLE; autogroup off"),
     "hand": Arm(None, None, None, None, BOTH, "the best hand-made setting of the pair, see below"),
-    "aikmd-rules": Arm(1, lambda cell: aikmd_before(cell, "--model=rules"), nothing, aikmd_end, BOTH,
-                       "aikmd --mode=enforce --model=rules, started afresh; autogroup on"),
-    "aikmd": Arm(1, aikmd_before, nothing, aikmd_end, BOTH,
-                 "aikmd --mode=enforce with the shipped network, started afresh; autogroup on"),
+    "aikmd-rules": Arm(BY_SESSION, lambda cell: aikmd_before(cell, "--model=rules"), nothing, aikmd_end, BOTH,
+                       "aikmd --mode=enforce --model=rules, started afresh; autogroup off in the same session, on in different ones"),
+    "aikmd": Arm(BY_SESSION, aikmd_before, nothing, aikmd_end, BOTH,
+                 "aikmd --mode=enforce with the shipped network, started afresh; autogroup off in the same session, on in different ones"),
 }
 
 # What an expert might do about hogs that he knows; the best one of each pair is chosen in a pass of its own before the measured one.

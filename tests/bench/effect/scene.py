@@ -181,18 +181,23 @@ class Scene:
 
     def progress(self):
         """Of the hogs, in units that only grow: (time, work, CPU seconds), and CPU seconds of all of the scene."""
-        pids = self.hog_pids()
-        cpu = cpu_seconds(reversed(pids))
-        work = 0.0
-        if self.hog:
-            if self.hog.work in ("read", "written"):
-                work = moved_bytes(reversed(pids), "rchar" if self.hog.work == "read" else "wchar")
-            elif self.hog.work == "count":
-                count = self.folder / "hog/count"
-                work = count.stat().st_size if count.exists() else 0
-            else:
-                work = cpu
-        return time.monotonic(), work, cpu, cpu_seconds(tree(self.root))
+        # What a process did is its parent's from when that has reaped it: one that ends meanwhile would be counted twice.
+        for _ in range(5):
+            pids = self.hog_pids()
+            told = time.monotonic(), self.work(pids), cpu_seconds(reversed(pids)), cpu_seconds(tree(self.root))
+            if self.hog_pids() == pids:
+                break
+        return told
+
+    def work(self, pids):
+        if not self.hog:
+            return 0.0
+        if self.hog.work in ("read", "written"):
+            return moved_bytes(reversed(pids), "rchar" if self.hog.work == "read" else "wchar")
+        if self.hog.work == "count":
+            count = self.folder / "hog/count"
+            return count.stat().st_size if count.exists() else 0
+        return cpu_seconds(reversed(pids))
 
     def bogo_rate(self):
         """Bogo operations a second of CPU, told by stress-ng as it ends. The scene is over then."""
