@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CLOCK_TICKS = os.sysconf('SC_CLK_TCK')
 SAMPLE_EVERY = 2.0
 SMOKE_PHASE, SMOKE_PAUSE = 5, 9  # seconds of a phase when a workload is only tried
-SMOKE_IDLE = 8
+SMOKE_LONG = 12  # without phases
 
 Process = collections.namedtuple('Process', 'ppid sid comm')
 # What the figures of /proc should look like, by class: (what, least, most).
@@ -258,7 +258,7 @@ class Trial:
         workload.phases = shorter  # this table is the trial's own
         self.run = Run(table, corpus.Start(workload.name, number, False, False, []), work, shorter)
         self.last, self.steps, self.names = {}, [], collections.Counter()
-        self.seconds = sum(p.seconds for p in shorter) + 1 if workload.clocked else SMOKE_IDLE
+        self.seconds = sum(p.seconds for p in shorter) + 1 if workload.clocked else SMOKE_LONG
         self.deadline = now() + self.seconds + 25
 
     def step(self, everything):
