@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test-corpus.py FOLDER: the table of workloads, how it is read, the plan of a recording and the labels that come of it."""
 import collections
-import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -52,11 +52,8 @@ class Table(unittest.TestCase):
                 self.assertTrue((folder / 'keys' / keys).is_file(), f'{w.name}: {keys}')
 
     def test_commands_are_shell(self):
-        for w in corpus.read().values():
-            with tempfile.NamedTemporaryFile('w') as f:
-                f.write(w.run)
-                f.flush()
-                self.assertEqual(os.system(f'bash -n {f.name}'), 0, w.name)
+        text = ''.join(f': {w.name}\n(\n{w.run}\n)\n' for w in corpus.read().values())
+        self.assertEqual(subprocess.run(['bash', '-n'], input=text, text=True, check=False).returncode, 0)
 
 
 class Reading(unittest.TestCase):
@@ -126,9 +123,10 @@ class Labels(unittest.TestCase):
 
 
 class Plan(unittest.TestCase):
-    def setUp(self):
-        self.table = corpus.read()
-        self.slots = corpus.Plan(self.table).slots
+    @classmethod
+    def setUpClass(cls):
+        cls.table = corpus.read()
+        cls.slots = corpus.Plan(cls.table).slots
 
     def test_every_workload_in_two_rounds(self):
         rounds = collections.defaultdict(list)

@@ -14,7 +14,7 @@ make_data() {
     # Programs, then text, then noise: 600 MB that compress, encode and hash at various speeds.
     { find /usr/lib /usr/share -xdev -type f -size +100k -size -4000k -print0 | sort -z | xargs -0 cat; } 2>/dev/null | head -c 600M >big || :
     mkdir -p tree
-    (cd /usr && find share include -xdev -type f -size -200k -print0 | sort -z | head -zn 24000 | cpio -0pdm --quiet "$D/tree") || :
+    (cd /usr && find share include -xdev -type f -size -200k -print0 | sort -z | head -zn 50000 | cpio -0pdm --quiet "$D/tree") || :
     for i in $(seq 1 4000); do
         printf 'static double f%d(double x, int n) { double s = 0; for (int i = 0; i < n; i++) { s += x * i %% %d; if (s > %d) s /= 1.5 + i; else s += (i ^ %d) * x; } return s; }\n' "$i" $((i + 3)) $((i * 7)) $((i * 13 % 101)) | sed 's/x \* i %/(int) (x * i) %/'
     done >big.c

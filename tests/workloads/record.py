@@ -22,7 +22,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 CLOCK_TICKS = os.sysconf('SC_CLK_TCK')
 SAMPLE_EVERY = 2.0
 SMOKE_PHASE, SMOKE_PAUSE = 5, 9  # seconds of a phase when a workload is only tried
-SMOKE_LONG = 12  # without phases
+SMOKE_LONG = 15  # without phases
+AGE_LEAST = 7  # s: younger processes give no rows that look five seconds ahead
 
 Process = collections.namedtuple('Process', 'ppid sid comm')
 # What the figures of /proc should look like, by class: (what, least, most).
@@ -69,7 +70,7 @@ def figures(pid):
                     switches += int(line.split()[1])
     except (OSError, ValueError):
         return None
-    return {'cpu': (int(rest[11]) + int(rest[12])) / CLOCK_TICKS, 'faults': int(rest[7]), 'switches': switches, 'wants': wants,
+    return {'age': now() - int(rest[19]) / CLOCK_TICKS, 'cpu': (int(rest[11]) + int(rest[12])) / CLOCK_TICKS, 'faults': int(rest[7]), 'switches': switches, 'wants': wants,
             'bytes': int(io['read_bytes']) + int(io['write_bytes'])}
 
 
@@ -93,7 +94,7 @@ class Run:
         if self.workload:
             commands += self.workload.run + '\n'
         (self.folder / 'commands').write_text(commands)
-        env = dict(os.environ, R=str(start.round), D=str(work / 'data'), KEYS=str(HERE / 'keys'))
+        env = dict(os.environ, R=str(start.round), D=str(work / 'data'), KEYS=str(work / 'keys'))
         if self.workload and self.workload.clocked:
             phases = phases or self.workload.phases_of(start.round)
             env['PHASES'] = ' '.join(f'{p.name}:{p.seconds}' for p in phases)
@@ -259,6 +260,7 @@ class Trial:
         self.run = Run(table, corpus.Start(workload.name, number, False, False, []), work, shorter)
         self.last, self.steps, self.names = {}, [], collections.Counter()
         self.seconds = sum(p.seconds for p in shorter) + 1 if workload.clocked else SMOKE_LONG
+        self.age = 0.0
         self.deadline = now() + self.seconds + 25
 
     def step(self, everything):
@@ -272,6 +274,7 @@ class Trial:
             # What a process did before it was first seen counts where it was born since then.
             before = self.last.get(pid)
             if f and (before or (self.steps and pid not in self.last)):
+                self.age = max(self.age, f['age'])
                 for key, value in f.items():
                     sums[key] += max(value - before[key] if before else value, 0)
         self.last = {pid: f for pid, f in current.items() if f}
@@ -306,6 +309,9 @@ class Trial:
             good = good and not bad
             parts.append(f'{label}: cpu {rate["cpu"]:.2f} wants {rate["wants"]:.2f} switches {rate["switches"]:.0f} faults {rate["faults"]:.0f} '
                          f'kB {rate["bytes"] / 1e3:.0f}' + ''.join(f' {b}' for b in bad))
+        if self.age < AGE_LEAST:
+            good = False
+            parts.append(f'NO PROCESS OLDER THAN {self.age:.0f} s')
         lines = [f'{"ok" if good else "??"} {self.run.name}: ' + '; '.join(parts)]
         if not good:
             lines.append(f'     processes: {" ".join(sorted(self.names))}; said: {self.run.complaint()}')

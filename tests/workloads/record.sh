@@ -77,6 +77,7 @@ export W D=$W/data PATH=$W/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games
 command -v python3 >/dev/null || apt-get -qq install -y python3-minimal >/dev/null
 install_packages
 mkdir -p "$D" "$W/bin"
+cp -r "$here/keys" "$W" # the sessions see an empty /tmp
 chmod 755 "$W"
 for tool in pty-drive load-drive feed-drive; do
     gcc -std=gnu11 -D_GNU_SOURCE -O2 -o "$W/bin/$tool" "$here/$tool.c" -lutil -lm
