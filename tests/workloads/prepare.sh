@@ -45,7 +45,7 @@ make_sources() {
         done
         printf '}\n'
     } >Big.java
-    for i in $(seq 1 700); do
+    for i in $(seq 1 2500); do
         # shellcheck disable=SC2016 # it is the text of a script
         printf 'f%d() { local a=$1 b="$2"; for x in $a; do if [ "$x" = "%d" ]; then echo "$x" | sed "s/a/$b/"; fi; done; }\n' "$i" "$i"
     done >big.sh
@@ -97,7 +97,7 @@ make_documents() {
     awk 'BEGIN { srand(2); print "digraph g {"; for (i = 0; i < 700; i++) printf "n%d -> n%d;\n", int(rand() * 350), int(rand() * 350); print "}" }' >graph.dot
     # Pigeons that do not fit in their holes: hard for every solver.
     awk 'BEGIN { n = 12; c = n + 1 + n * (n + 1) * n / 2; print "p cnf", (n + 1) * n, c; for (p = 0; p <= n; p++) { for (h = 1; h <= n; h++) printf "%d ", p * n + h; print 0 } for (h = 1; h <= n; h++) for (p = 0; p <= n; p++) for (q = p + 1; q <= n; q++) print -(p * n + h), -(q * n + h), 0 }' >hard.cnf
-    printf 'set I := 1..120;\nparam w{i in I} := 1000 + (i * 7919) mod 997;\nvar x{I} binary;\nmaximize z: sum{i in I} w[i] * x[i];\ns.t. a: sum{i in I} (w[i] + (i * 31) mod 7) * x[i] <= 40003;\ns.t. b: sum{i in I} ((i * 17) mod 101) * x[i] <= 1999;\nsolve;\nend;\n' >knapsack.mod
+    printf 'set I := 1..220;\nparam w{i in I} := 1000 + (i * 7919) mod 997;\nvar x{I} binary;\nmaximize z: sum{i in I} w[i] * x[i];\ns.t. a: sum{i in I} (w[i] + (i * 31) mod 7) * x[i] <= 70003;\ns.t. b: sum{i in I} ((i * 17) mod 101) * x[i] <= 1999;\nsolve;\nend;\n' >knapsack.mod
     awk 'BEGIN { srand(3); split("ACDEFGHIKLMNPQRSTVWY", a, ""); for (i = 0; i < 250; i++) { printf ">p%d\n", i; for (k = 0; k < 350; k++) printf "%s", a[1 + int(rand() * 20)]; print "" } }' >proteins.fa
     awk 'BEGIN { srand(4); for (i = 0; i < 20000; i++) { printf "{\"a\": %d, \"b\": \"", i; for (k = 0; k < 40; k++) printf "%c", 97 + int(rand() * 26); printf "\", \"c\": [%d, %d, %d]}\n", rand() * 999, rand() * 999, rand() * 999 } }' >rows.json
     for i in $(seq 1 60); do
