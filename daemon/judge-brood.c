@@ -12,6 +12,8 @@
 /* Children that execute something else than their parent and burn CPU are work that somebody set
  * going; children of the same program may as well be a server's. */
 #define CHURN_IS_BATCH 0.85f
+/* Between fork and exec a child goes by its parent's name: short ones are often met like that. */
+#define OTHERS_AMONG 5.0f
 /* A brood that was demoted gets little done, and is one all the same. */
 #define DEMAND_LEFT 0.002f
 /* make(1) sleeps and wakes for a moment, as what is protected does. What raised a brood for so long
@@ -80,7 +82,7 @@ static void count_member(Brood *b, const Proc *root, const Proc *p) {
 }
 
 static void count_churn(Brood *b, float churn) {
-        float batch = b->others > b->same ? CHURN_IS_BATCH : 1.0f / _CLASS_COUNT;
+        float batch = b->others * OTHERS_AMONG > b->same ? CHURN_IS_BATCH : 1.0f / _CLASS_COUNT;
 
         b->now.demand += churn;
         for (int c = 0; c < _CLASS_COUNT; c++)
