@@ -17,7 +17,7 @@ static int trigger_fail(int r, const char *path, Error *e) {
         case -EPERM:
         case -EACCES:
                 return error_set(e, r,
-                                 "/%s: %s (kernels before 6.4 want CAP_SYS_RESOURCE for triggers)",
+                                 "/%s: %s (older kernels give triggers to CAP_SYS_RESOURCE alone)",
                                  path, strerror(-r));
         default:
                 return error_set(e, r, "/%s: %s", path, strerror(-r));

@@ -4,7 +4,8 @@
 /*
  * The kernel tells when processes begin to stall for CPU, I/O or memory: a PSI trigger for each, so
  * that nobody has to look again and again. A window that is a multiple of 2 s needs no privilege
- * since Linux 6.4; before, every trigger needs CAP_SYS_RESOURCE.
+ * since Linux 6.4, nor in Debian 12's 6.1; in older kernels every trigger needs
+ * CAP_SYS_RESOURCE.
  */
 
 #include "collectors/sample.h"

@@ -26,7 +26,7 @@ aikmctl status | grep '^Triggers'
 case $triggers in
 psi) pause=10000000 most=12 ;; # one wake-up in five seconds
 none)
-    # Before 6.4 they need CAP_SYS_RESOURCE, which the service does not have: then it looks every other second.
+    # Kernels that give them to CAP_SYS_RESOURCE alone, which the service does not have: then it looks every other second.
     status_of triggers_reason | grep -q 'CAP_SYS_RESOURCE\|no PSI' || fail "no triggers: $(status_of triggers_reason)"
     pause=2000000 most=36
     ;;
