@@ -47,7 +47,9 @@ int verb_finish(const char *verb, int r, const Error *e) {
 }
 
 const char *database_default(void) {
-        return STORE_PATH;
+        const char *given = secure_getenv("AIKM_DATASET");
+
+        return given && given[0] ? given : STORE_PATH;
 }
 
 int main(int argc, char *argv[]) {

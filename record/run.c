@@ -80,11 +80,12 @@ static void run_hold_up(Run *r, int error, const Error *e) {
         r->commit_at = USEC_INFINITY;
         r->retry_at = usec_now(CLOCK_MONOTONIC) + r->options->retry;
         if (!r->told)
-                journal_note(LOG_WARNING, MESSAGE_DATASET_HELD_UP, NULL,
-                             "Cannot write the data set: %s; it is tried again every %" PRIu64
-                             " s, and what is left out meanwhile is counted",
-                             e->text[0] ? e->text : strerror(-error),
-                             (uint64_t)(r->options->retry / USEC_PER_SEC));
+                journal_note(
+                        LOG_WARNING, MESSAGE_DATASET_HELD_UP, NULL,
+                        "Cannot write the data set: %s; it is tried again every %g s, and what is "
+                        "left out meanwhile is counted",
+                        e->text[0] ? e->text : strerror(-error),
+                        (double)r->options->retry / (double)USEC_PER_SEC);
         r->told = true;
 }
 
