@@ -107,6 +107,7 @@ static int begin(Export *x, Error *e) {
         if (r < 0)
                 return error_set(e, r, "out of memory");
         extract_set_finder(x->extract, find_run, x);
+        extract_set_horizon(x->extract, x->options->horizon);
         x->first_at = x->tick.at;
         return 0;
 }

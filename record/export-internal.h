@@ -13,6 +13,7 @@ typedef struct ExportOptions {
         SheetFormat format;
         int64_t since, until; /* µs since 1970 */
         usec_t tolerance;     /* 0: two intervals */
+        usec_t horizon;
         bool raw, standardise, context, label_required;
 } ExportOptions;
 

@@ -13,6 +13,7 @@
 #include "record/verbs.h"
 
 #define COLUMNS_MAX 160
+#define HORIZON_MAX (60 * USEC_PER_SEC)
 #define TOLERANCE_FALLBACK (2 * USEC_PER_SEC)
 
 /* Running mean and deviation (Welford) of each feature, over the rows that a network learns from.
@@ -110,7 +111,7 @@ static json_object *meta_to_json(const Out *out, usec_t tolerance) {
         if (o->raw)
                 return meta;
         json_set_text(meta, "schema", schema);
-        json_set_i64(meta, "horizon_usec", EXTRACT_HORIZON);
+        json_set_i64(meta, "horizon_usec", (int64_t)o->horizon);
         json_set(meta, "standardised", json_object_new_boolean(o->standardise));
         json_set(meta, "features", features_to_json(out));
         return meta;
@@ -207,6 +208,7 @@ enum {
         OPTION_SINCE = 256,
         OPTION_UNTIL,
         OPTION_TOLERANCE,
+        OPTION_HORIZON,
         OPTION_RAW,
         OPTION_STANDARDISE,
         OPTION_CONTEXT,
@@ -229,6 +231,7 @@ static int parse(int argc, char *argv[], ExportOptions *o, Error *e) {
                 {"since", required_argument, NULL, OPTION_SINCE},
                 {"until", required_argument, NULL, OPTION_UNTIL},
                 {"tolerance", required_argument, NULL, OPTION_TOLERANCE},
+                {"horizon", required_argument, NULL, OPTION_HORIZON},
                 {"raw", no_argument, NULL, OPTION_RAW},
                 {"standardise", no_argument, NULL, OPTION_STANDARDISE},
                 {"context", no_argument, NULL, OPTION_CONTEXT},
@@ -257,6 +260,12 @@ static int parse(int argc, char *argv[], ExportOptions *o, Error *e) {
                         break;
                 case OPTION_TOLERANCE:
                         r = parse_span("--tolerance", optarg, &o->tolerance, e);
+                        break;
+                case OPTION_HORIZON:
+                        r = parse_span("--horizon", optarg, &o->horizon, e);
+                        if (r >= 0 && (o->horizon < USEC_PER_SEC || o->horizon > HORIZON_MAX))
+                                r = error_set(e, -EINVAL, "--horizon: %s is not within 1s and 60s",
+                                              optarg);
                         break;
                 case OPTION_RAW:
                         o->raw = true;
@@ -292,6 +301,7 @@ int verb_export(int argc, char *argv[]) {
                 .output = "-",
                 .since = INT64_MIN,
                 .until = INT64_MAX,
+                .horizon = EXTRACT_HORIZON,
         };
         Error e = ERROR_INIT;
 

@@ -137,6 +137,11 @@ static usec_t since_boot(int64_t at, int64_t epoch) {
         return at == INT64_MAX ? USEC_INFINITY : at > epoch ? (usec_t)(at - epoch) : 0;
 }
 
+/* Of two that fit everything. */
+static bool comm_equals(const LabelComm *a, const LabelComm *b) {
+        return a->ignored == b->ignored && a->intent == b->intent && streq(a->program, b->program);
+}
+
 const LabelRun *labelling_run(Labelling *l, const PlaybackProcess *p, int64_t at, int64_t epoch,
                               int64_t stream) {
         int64_t until = INT64_MAX;
@@ -146,9 +151,7 @@ const LabelRun *labelling_run(Labelling *l, const PlaybackProcess *p, int64_t at
         char name[PROGRAM_NAME_MAX + 24];
         usec_t end = since_boot(until, epoch);
 
-        memset(&comm, 0, sizeof(comm)); /* they are compared whole */
-        comm.pattern[0] = '*';
-        comm.ignored = rule && rule->load_class < 0;
+        comm = (LabelComm){.pattern = "*", .ignored = rule && rule->load_class < 0};
         if (rule && rule->load_class >= 0)
                 comm.intent = (LoadClass)rule->load_class;
         if (rule && rule->program[0])
@@ -161,7 +164,7 @@ const LabelRun *labelling_run(Labelling *l, const PlaybackProcess *p, int64_t at
                 snprintf(name, sizeof(name), LABELLING_NOTHING);
         for (size_t i = l->n_runs; i-- > 0;)
                 if (l->runs[i]->end == end && streq(l->runs[i]->name, name) &&
-                    memcmp(&l->runs[i]->comms[0], &comm, sizeof(comm)) == 0)
+                    comm_equals(&l->runs[i]->comms[0], &comm))
                         return l->runs[i];
         run = make_run(l);
         if (!run)

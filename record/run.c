@@ -37,6 +37,7 @@ typedef struct Run {
         int signal_fd;    /* SIGTERM, SIGINT */
         usec_t commit_at; /* USEC_INFINITY: nothing waits; CLOCK_MONOTONIC */
         usec_t retry_at;  /* while the writer holds */
+        usec_t reopen_at; /* not sooner: what is damaged is checked whole each time */
         bool told;        /* that it is held up, or that nobody is there */
         bool connected_told;
 } Run;
@@ -107,7 +108,8 @@ static void run_failed(Run *r, int error, const Error *e) {
         StorePruned pruned = {0};
         Error again = ERROR_INIT;
 
-        if (error == -EUCLEAN) {
+        if (error == -EUCLEAN && usec_now(CLOCK_MONOTONIC) >= r->reopen_at) {
+                r->reopen_at = usec_now(CLOCK_MONOTONIC) + r->options->retry;
                 if (run_reopen(r, &again) >= 0)
                         writer_resume(r->writer, "damage");
                 else

@@ -174,7 +174,7 @@ static int move_aside(const char *path, char ret_aside[4096], Error *e) {
 
 int store_open(const char *path, uint64_t max_size, usec_t max_age, Store **ret,
                char ret_aside[4096], Error *e) {
-        const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW;
+        const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
         _cleanup_(store_closep)
         Store *s = NULL;
         Error damage = ERROR_INIT;

@@ -375,6 +375,7 @@ int writer_event(Writer *w, const WriterEvent *event, Error *e) {
         bind_number(q, 5, (int64_t)event->start);
         bind_number(q, 6, (int64_t)event->number);
         bind_text(q, 7, event->text);
+        w->in_segment++;
         return sql_finish(q, e);
 }
 
@@ -454,9 +455,13 @@ int writer_decision(Writer *w, const RecordedDecision *d, Error *e) {
 
 int writer_feedback(Writer *w, const Reader *reader, Error *e) {
         static const char *const names[_OUTCOME_COUNT] = {
-                [OUTCOME_DONE] = "done",       [OUTCOME_NOTHING] = "nothing",
-                [OUTCOME_FOREIGN] = "foreign", [OUTCOME_INERT] = "inert",
-                [OUTCOME_FAILED] = "failed",   [OUTCOME_VANISHED] = "vanished",
+                [OUTCOME_DONE] = "done",
+                [OUTCOME_NOTHING] = "nothing",
+                [OUTCOME_FOREIGN] = "foreign",
+                [OUTCOME_INERT] = "inert",
+                [OUTCOME_FAILED] = "failed",
+                [OUTCOME_VANISHED] = "vanished",
+                [OUTCOME_UNANSWERED] = "unanswered",
         };
         const RecordedDecision *d;
         Outcome outcome;

@@ -298,23 +298,28 @@ static int take_lost(Writer *w, const Reader *reader, Error *e) {
 
 static int take_event(Writer *w, const Reader *reader, Error *e) {
         static const char *const kinds[] = {
-                [FRAME_EXEC] = "exec",       [FRAME_TRIAL] = "trial", [FRAME_ROLLBACK] = "rollback",
-                [FRAME_TREATED] = "treated", [FRAME_UNIT] = "unit",   [FRAME_POLICY] = "policy",
+                [FRAME_EXEC] = "exec",         [FRAME_TRIAL] = "trial",
+                [FRAME_ROLLBACK] = "rollback", [FRAME_TREATED] = "treated",
+                [FRAME_UNIT] = "unit",         [FRAME_POLICY] = "policy",
+                [FRAME_MODEL] = "model",       [FRAME_PRIORS] = "priors",
+                [FRAME_FORGET] = "forget",
         };
         const RecordedPid *head = (const RecordedPid *)reader->payload;
         uint32_t type = reader->head.type;
         const char *kind = type < ELEMENTSOF(kinds) && kinds[type] ? kinds[type] : "other";
         WriterEvent event = {.kind = kind};
 
-        if (type == FRAME_POLICY) {
-                event.text = reader->payload;
+        if (type == FRAME_POLICY || type == FRAME_MODEL) {
+                event.text = reader->payload; /* a model's name is at the beginning */
+        } else if (type == FRAME_PRIORS) {
+                event.number = reader->head.size / sizeof(PriorEntry);
         } else if (streq(kind, "other")) {
                 event.number = type;
         } else {
                 event.pid = head->pid;
                 event.number = head->number;
                 event.start = head->start;
-                if (type == FRAME_UNIT)
+                if (type == FRAME_UNIT || type == FRAME_FORGET)
                         event.text = reader->payload + sizeof(*head);
         }
         return writer_event(w, &event, e);

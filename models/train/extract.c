@@ -37,6 +37,7 @@ struct Extract {
         usec_t first_at;
         ExtractFind find; /* NULL: nobody knows better than the labels */
         void *find_userdata;
+        usec_t horizon;
 };
 
 int extract_new(const Labels *labels, RowTable *table, Extract **ret) {
@@ -49,6 +50,7 @@ int extract_new(const Labels *labels, RowTable *table, Extract **ret) {
                 return -ENOMEM;
         x->labels = labels;
         x->table = table;
+        x->horizon = EXTRACT_HORIZON;
         r = policy_init_default(&policy);
         if (r < 0)
                 return r;
@@ -87,6 +89,10 @@ static Member *find_member(const Extract *x, pid_t pid, uint64_t start) {
 void extract_set_finder(Extract *x, ExtractFind find, void *userdata) {
         x->find = find;
         x->find_userdata = userdata;
+}
+
+void extract_set_horizon(Extract *x, usec_t horizon) {
+        x->horizon = horizon;
 }
 
 static const LabelRun *find_run(const Extract *x, const ProcSample *p, usec_t at) {
@@ -139,11 +145,11 @@ static bool was_quiet(const ProcSample *then, const ProcSample *now, double seco
 }
 
 /* Whether a row can be labelled by now; *ret_idle: it was quiet for long enough. */
-static bool is_clear(const Member *m, const Pending *p, usec_t at, bool *ret_idle) {
+static bool is_clear(const Member *m, const Pending *p, usec_t at, usec_t horizon, bool *ret_idle) {
         bool worked = m->quiet_since > p->at;
 
-        *ret_idle = !worked && at - p->quiet_since >= EXTRACT_SPELL;
-        return at >= p->at + EXTRACT_HORIZON && (worked || *ret_idle);
+        *ret_idle = !worked && at - p->quiet_since >= MAX(EXTRACT_SPELL, horizon);
+        return at >= p->at + horizon && (worked || *ret_idle);
 }
 
 /* Labels and stores the rows of which enough has been seen. */
@@ -155,14 +161,14 @@ static int settle(Extract *x, Member *m, usec_t at) {
                 bool idle;
                 Row *row;
 
-                if (!is_clear(m, p, at, &idle)) {
+                if (!is_clear(m, p, at, x->horizon, &idle)) {
                         if (kept != i)
                                 m->pending[kept] = *p;
                         kept++;
                         continue;
                 }
-                if (label_run_class(m->run, p->intent, p->at, p->at + EXTRACT_HORIZON,
-                                    &p->row.label) < 0)
+                if (label_run_class(m->run, p->intent, p->at, p->at + x->horizon, &p->row.label) <
+                    0)
                         continue;
                 if (idle)
                         p->row.label = CLASS_IDLE;

@@ -42,5 +42,8 @@ void extract_set_finder(Extract *x, ExtractFind find, void *userdata);
  * name changes by it. */
 void extract_note_exec(Extract *x, pid_t pid);
 
+/* How far a label looks ahead, in place of EXTRACT_HORIZON. Before the first sample. */
+void extract_set_horizon(Extract *x, usec_t horizon);
+
 /* Returns 0 or -ENOMEM. */
 int extract_sample(Extract *x, const Sample *s);
