@@ -178,6 +178,26 @@ int model_train(Context *c, const Args *args) {
         return install ? bring_in(c, &b, args->value[MODEL_OPTION_FORCE], use) : CLI_OK;
 }
 
+int model_verify_path(Context *c, const char *path) {
+        char manifest[4096];
+        Error e = ERROR_INIT;
+        int r;
+
+        if (c->host || c->machine || c->json) {
+                fail("model verify of a path works on this machine alone, and has no --json");
+                return CLI_USAGE;
+        }
+        r = model_find_manifest(path, manifest, sizeof(manifest), &e);
+        if (r < 0)
+                return client_fail(CLI_FAILURE, &e);
+        child_hold_signals();
+        r = train_verify(manifest, &e);
+        child_release_signals();
+        if (r < 0 && e.text[0])
+                (void)fail("%s", e.text);
+        return r < 0 ? CLI_FAILURE : CLI_OK;
+}
+
 /* ---- tune ---- */
 
 /* While the machine is short of something, and where nobody can say whether it is. */

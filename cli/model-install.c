@@ -146,6 +146,20 @@ static int open_members(const char *path, int fds[MEMBERS], Error *e) {
         return 0;
 }
 
+int model_find_manifest(const char *path, char *ret, size_t size, Error *e) {
+        char name[NAME_MAX + 1];
+        struct stat st;
+        _cleanup_close_
+        int fd = open_model(path, name, sizeof(name), e);
+
+        if (fd < 0)
+                return fd;
+        if (stat(path, &st) < 0 ||
+            (size_t)snprintf(ret, size, S_ISDIR(st.st_mode) ? "%s/%s" : "%s", path, name) >= size)
+                return error_set(e, -ENAMETOOLONG, "%s: the path is too long", path);
+        return 0;
+}
+
 void model_bundle_done(ModelBundle *b) {
         for (size_t i = 0; i < MEMBERS; i++)
                 closep(&b->fds[i]);

@@ -142,6 +142,25 @@ static int get_rows(const TrainJob *job, const TrainFolder *folder, usec_t end, 
         return run_child(job, argv, end, e);
 }
 
+static int find_darknet(char *ret, size_t size, Error *e) {
+        int r = child_find("AIKM_DARKNET", darknet_places, ELEMENTSOF(darknet_places), ret, size);
+
+        return r < 0 ? error_set(e, r,
+                                 "aikm-darknet, which trains, is not found beside aikmctl (%s): "
+                                 "the package aikm-darknet has it, and AIKM_DARKNET may name it",
+                                 strerror(-r))
+                     : 0;
+}
+
+int train_verify(const char *manifest, Error *e) {
+        const TrainJob job = {};
+        char program[4096];
+        const char *argv[] = {program, "verify", "--manifest", manifest, NULL};
+        int r = find_darknet(program, sizeof(program), e);
+
+        return r < 0 ? r : run_child(&job, argv, USEC_INFINITY, e);
+}
+
 int train_run(const TrainJob *job, const TrainFolder *folder, Error *e) {
         char program[4096], rows[4096 + 16], model[4096 + 16];
         usec_t now = usec_now(CLOCK_MONOTONIC);
@@ -164,13 +183,9 @@ int train_run(const TrainJob *job, const TrainFolder *folder, Error *e) {
         size_t n = 2;
         int r;
 
-        r = child_find("AIKM_DARKNET", darknet_places, ELEMENTSOF(darknet_places), program,
-                       sizeof(program));
+        r = find_darknet(program, sizeof(program), e);
         if (r < 0)
-                return error_set(e, r,
-                                 "aikm-darknet, which trains, is not found beside aikmctl (%s): "
-                                 "the package aikm-darknet has it, and AIKM_DARKNET may name it",
-                                 strerror(-r));
+                return r;
         r = get_rows(job, folder, end, rows, sizeof(rows), e);
         if (r < 0)
                 return r;

@@ -29,6 +29,9 @@ void train_folder_done(TrainFolder *f);
 /* Makes a hidden folder in the folder `in`. Returns 0 or -errno with *e set. */
 int train_folder_make(const char *in, TrainFolder *ret, Error *e);
 
+/* Runs aikm-darknet verify. As train_run(). */
+int train_verify(const char *manifest, Error *e);
+
 /* The model's files into folder/model. Returns 0; -EINTR: a signal; -ETIME: the limit; -EPROTO: a
  * program failed, which has said why itself where *e is empty; or another -errno with *e set. */
 int train_run(const TrainJob *job, const TrainFolder *folder, Error *e);

@@ -185,6 +185,9 @@ static int finish(Context *c, int r, const Error *e, json_object *verdict, const
 }
 
 static int verify(Context *c, const Args *args) {
+        if (strchr(args->positional[1], '/'))
+                return model_verify_path(c, args->positional[1]);
+
         _cleanup_json_ json_object *verdict = NULL;
         Error e = ERROR_INIT;
         int r = model_call(c, "Verify", /* rows= */ false, &verdict, &e, "s", args->positional[1],
@@ -245,7 +248,7 @@ static const struct {
 } actions[] = {
         {"list", NULL, list, 0},
         {"info", "NAME", info, 0},
-        {"verify", "NAME", verify, 0},
+        {"verify", "NAME or PATH", verify, 0},
         {"use", "NAME", use, BIT(FORCE)},
         {"rollback", NULL, rollback, 0},
         {"install", "FOLDER or MANIFEST", install, BIT(FORCE)},
@@ -289,7 +292,7 @@ static int run(Context *c, int argc, char **argv) {
 
 const Verb verb_spec_model = {
         .name = "model",
-        .args = "[list|info NAME|verify NAME|use NAME|rollback|install PATH|remove "
+        .args = "[list|info NAME|verify NAME|PATH|use NAME|rollback|install PATH|remove "
                 "NAME|train|tune]",
         .summary = "Shows, trains, installs and chooses what aikmd predicts with.",
         .options = options,

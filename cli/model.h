@@ -30,6 +30,9 @@ typedef struct ModelBundle {
 
 #define MODEL_BUNDLE_INIT ((ModelBundle){.fds = {-EBADF, -EBADF, -EBADF, -EBADF}})
 
+/* The path of a manifest, or of the one in a folder. Returns 0 or -errno with *e set. */
+int model_find_manifest(const char *path, char *ret, size_t size, Error *e);
+
 void model_bundle_done(ModelBundle *b);
 /* path: of a manifest, or of a folder with one in it. Returns 0 or -errno with *e set. */
 int model_bundle_read(const char *path, ModelBundle *ret, Error *e);
@@ -40,6 +43,9 @@ int model_bundle_install(Context *c, const ModelBundle *b, bool force, json_obje
  * status. */
 int model_call(Context *c, const char *method, bool rows, json_object **ret, Error *e,
                const char *types, const char *name, int force);
+
+/* What lies at path, a manifest or a folder with one in it, by aikm-darknet. */
+int model_verify_path(Context *c, const char *path);
 
 int model_train(Context *c, const Args *args);
 int model_tune(Context *c, const Args *args);

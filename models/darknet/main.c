@@ -10,10 +10,8 @@ static const struct {
         const char *name;
         int (*run)(int argc, char *argv[]);
 } verbs[] = {
-        {"rows", verb_rows},
-        {"train", verb_train},
-        {"predict", verb_predict},
-        {"evaluate", verb_evaluate},
+        {"rows", verb_rows},         {"train", verb_train},   {"predict", verb_predict},
+        {"evaluate", verb_evaluate}, {"verify", verb_verify},
 };
 
 static const char help[] =
@@ -36,6 +34,8 @@ static const char help[] =
         "  evaluate --manifest FILE | --model rules, --rows ROWS --split FILE\n"
         "        accuracy, macro-F1 and confusion matrix on programs not trained with\n"
         "        --side train|validation|test, --json, --require-better\n"
+        "  verify --manifest FILE\n"
+        "        what aikmd asks of a model before it takes it\n"
         "\n"
         "ROWS may be - for standard input (rows: output).\n";
 

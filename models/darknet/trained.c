@@ -136,27 +136,56 @@ static int training_object(const Trained *t, Model *m, const RowTable *all, cons
         return 0;
 }
 
-/* Rows of programs that taught nothing, evenly picked where there are more than a daemon takes. */
+/* The most rows of each class and program so that all together are no more than a daemon takes. As
+ * all weigh the same, what is few stays whole. */
+static size_t rows_of_group(const Sampler *s) {
+        size_t most = MODEL_ROWS_MAX, all;
+
+        for (;; most--) {
+                all = 0;
+                for (size_t g = 0; g < s->n_groups; g++)
+                        all += MIN(s->groups[g].n, most);
+                if (all <= MODEL_ROWS_MAX || most == 1)
+                        return most;
+        }
+}
+
+/* Rows of programs that taught nothing, evenly picked where there are too many. */
 static int pick_validation(const Trained *t, const RowTable *all, const Split *split,
                            RowTable *ret) {
-        size_t n = 0, k = 0;
+        _cleanup_(row_table_done)
+        RowTable rows = ROW_TABLE_INIT;
+        _cleanup_(sampler_done)
+        Sampler s = SAMPLER_INIT;
+        size_t most;
+        int r;
 
-        for (size_t i = 0; i < all->n; i++)
-                n += !all->rows[i].dormant &&
-                     split_side(split, all->rows[i].program) == SIDE_VALIDATION;
         for (size_t i = 0; i < all->n && !t->refit; i++) {
                 Row *row;
 
                 if (all->rows[i].dormant ||
                     split_side(split, all->rows[i].program) != SIDE_VALIDATION)
                         continue;
-                k++;
-                if (n > MODEL_ROWS_MAX && k * MODEL_ROWS_MAX / n == (k - 1) * MODEL_ROWS_MAX / n)
-                        continue;
-                row = row_table_add(ret);
+                row = row_table_add(&rows);
                 if (!row)
                         return -ENOMEM;
                 *row = all->rows[i];
+        }
+        r = sampler_init(&s, &rows);
+        if (r < 0)
+                return r == -ENODATA ? 0 : r;
+        most = rows_of_group(&s);
+        for (size_t g = 0; g < s.n_groups; g++) {
+                const Group *group = &s.groups[g];
+                size_t n = MIN(group->n, most);
+
+                for (size_t i = 0; i < n && ret->n < MODEL_ROWS_MAX; i++) {
+                        Row *row = row_table_add(ret);
+
+                        if (!row)
+                                return -ENOMEM;
+                        *row = rows.rows[s.order[group->first + i * group->n / n]];
+                }
         }
         return 0;
 }

@@ -8,3 +8,4 @@ int verb_rows(int argc, char *argv[]);
 int verb_train(int argc, char *argv[]);
 int verb_predict(int argc, char *argv[]);
 int verb_evaluate(int argc, char *argv[]);
+int verb_verify(int argc, char *argv[]);

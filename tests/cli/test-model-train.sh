@@ -35,6 +35,12 @@ done
 expect 0 '"seconds_left"' train --epochs 2 --name json --json
 tail -n 1 out | python3 -c 'import json, sys; d = json.load(sys.stdin); assert d["name"] == "json" and d["macro_f1"] > 0.9' || fail 'the last line of --json'
 
+expect 0 'Model good 1 is sound.' "$aikmctl" model verify ./good
+expect 0 'macro-F1 1.000 (idle 1.000' "$aikmctl" model verify good/good.json
+cp -r good spoilt && printf x >>spoilt/good.weights
+expect 1 'sha256' "$aikmctl" model verify spoilt/
+expect 1 'gone/: No such file' "$aikmctl" model verify gone/
+
 # Bad input changes nothing.
 list() { find . -maxdepth 1 ! -name out ! -name err ! -name before ! -name after | sort; }
 list >before

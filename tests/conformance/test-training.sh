@@ -29,6 +29,12 @@ grep -q '^epoch 6.4 of 6.4, loss .*, validation macro-F1 ' log || fail "progress
 # Of the programs that validated, and of no other
 [ "$(sed 1d a/model.validation.csv | cut -d, -f1 | sort -u | tr '\n' ' ')" = 'batch-1 idle-1 interactive-1 io-1 memory-1 server-1 ' ] ||
     fail "validation rows of $(sed 1d a/model.validation.csv | cut -d, -f1 | sort -u)"
+# More rows than a daemon takes: of every program that validated as many as of any other
+mkdir g
+"$synthetic" 54000 7 >many.csv
+"$darknet" train --rows many.csv --split split.json --batches 20 -o g 2>log || fail "many rows: $(tail -n 1 log)"
+[ "$(sed 1d g/model.validation.csv | cut -d, -f1 | sort | uniq -c | awk '{ print $1 }' | tr '\n' ' ')" = '833 833 833 833 833 833 ' ] ||
+    fail "validation rows: $(sed 1d g/model.validation.csv | cut -d, -f1 | sort | uniq -c)"
 # Without a split file; epochs; stopping early; progress for programs
 mkdir d e f
 auto() { "$darknet" train --rows rows.csv --epochs 40 --patience 3 --progress json --seed 5 -o "$@" 2>log; }
