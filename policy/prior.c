@@ -201,7 +201,9 @@ void prior_get(const PriorTable *t, const Ident *ident, const char *comm, int64_
                 e = find_other_build(t, &k, at);
                 ret->other_build = e != NULL;
         }
-        mass = e ? prior_entry_mass(e) : 0;
+        if (!e)
+                return;
+        mass = prior_entry_mass(e);
         if (!(mass > 0))
                 return;
         ret->processes = e->processes;
