@@ -70,6 +70,10 @@ static bool write_all(int fd, const char *data, size_t size) {
 static int pump(const char *path, double bytes_per_second) {
         static char buffer[32768];
         int fd = open(path, O_RDONLY | O_CLOEXEC);
+        /* Twenty portions a second: a slow stream is no series of silences. */
+        size_t portion = bytes_per_second > 0
+                                 ? (size_t)fmin(bytes_per_second / 20 + 1, sizeof(buffer))
+                                 : sizeof(buffer);
         ssize_t n = 1;
 
         if (fd < 0) {
@@ -78,7 +82,7 @@ static int pump(const char *path, double bytes_per_second) {
         }
         while (n >= 0) {
                 wait_pause();
-                n = read(fd, buffer, sizeof(buffer));
+                n = read(fd, buffer, portion);
                 if (n == 0 && lseek(fd, 0, SEEK_SET) < 0)
                         break;
                 if (n > 0 && !write_all(STDOUT_FILENO, buffer, (size_t)n))

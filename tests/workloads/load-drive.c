@@ -186,7 +186,7 @@ static size_t decode(const char *text, char *out, size_t size) {
 static void set_inet(const char *port, int type) {
         struct sockaddr_in in = {
                 .sin_family = AF_INET,
-                .sin_port = htons((uint16_t)atoi(port)),
+                .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
         };
 

@@ -156,19 +156,19 @@ static bool type_line(int fd, const char *text) {
 }
 
 static bool hold(int fd, const char *arguments) {
-        int n, ms, used = 0;
+        char *rest;
+        long n = strtol(arguments, &rest, 10), ms = strtol(rest, &rest, 10);
+        const char *keys = rest + strspn(rest, " ");
 
-        if (sscanf(arguments, "%d %d %n", &n, &ms, &used) < 2 || used == 0)
-                return true;
-        for (int i = 0; i < n; i++) {
-                for (const char *p = arguments + used; *p;) {
+        for (long i = 0; i < n; i++) {
+                for (const char *p = keys; *p;) {
                         char key;
 
                         p = take_key(p, &key);
                         if (!send_key(fd, key))
                                 return false;
                 }
-                if (!gap(fd, ms))
+                if (!gap(fd, (int)ms))
                         return false;
         }
         return true;
