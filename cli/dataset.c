@@ -62,7 +62,7 @@ static int hand_over(const Context *c, int argc, char **argv) {
         with[n++] = path;
         for (int i = 1; i < argc; i++)
                 with[n++] = argv[i];
-        if (c->json)
+        if (c->json && !streq(argv[1], "export")) /* whose rows are no document */
                 with[n++] = (char *)"--json";
         execv(path, with);
         return fail("cannot run %s: %s", path, strerror(errno));

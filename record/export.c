@@ -180,7 +180,9 @@ static int export_rows(const ExportOptions *o, Store *store, Out *out, Error *e)
         if (!meta)
                 return error_set(e, -ENOMEM, "out of memory");
         return sheet_finish(out->sheet,
-                            json_object_to_json_string_ext(meta, JSON_C_TO_STRING_PRETTY), e);
+                            json_object_to_json_string_ext(
+                                    meta, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE),
+                            e);
 }
 
 static int run(const ExportOptions *o, Error *e) {

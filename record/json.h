@@ -30,8 +30,9 @@ static inline void json_set_text(json_object *o, const char *key, const char *va
 
 /* On stdout. Returns 0 or -errno. */
 static inline int json_print(json_object *o) {
-        const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-                                                                     JSON_C_TO_STRING_SPACED);
+        const char *text = json_object_to_json_string_ext(
+                o,
+                JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
 
         if (!text)
                 return -12; /* ENOMEM */
