@@ -179,7 +179,8 @@ class Bench:
         else:
             print(f"{head} p50 {row['p50']:6.0f} p99 {row['p99']:7.0f} max {row['max']:7.0f} µs n {row['n']:4} | {row['work']:8.3g} {row['unit']}, "
                   f"{row['hog_cpu']:.2f} CPUs | waits {row['wait_share']:.3f} of the "
-                  f"time, {row['wait_slice']:.0f} µs a slice | foreign {row['foreign']:.2f} | ledger {row['ledger']} | hogs: {row['hogs'] or '-'} | others: {row['others']}", flush=True)
+                  f"time, {row['wait_slice']:.0f} µs a slice | foreign {row['foreign']:.2f} | ledger {row['ledger']} "
+                  f"| hogs: {row['hogs'] or '-'} | others: {row['others']}", flush=True)
         return row
 
     def end(self):

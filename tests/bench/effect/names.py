@@ -25,7 +25,8 @@ def read_rules(path):
             try:
                 rule = json.loads(line)
                 rules[rule.pop("name")[:15]] = rule
-                if not set(rule) <= {"nice", "ioclass", "sched"} or rule.get("ioclass", "idle") not in ioprio.CLASSES or rule.get("sched", "idle") not in POLICIES:
+                if (not set(rule) <= {"nice", "ioclass", "sched"} or rule.get("ioclass", "idle") not in ioprio.CLASSES
+                        or rule.get("sched", "idle") not in POLICIES):
                     raise ValueError("takes name, nice, ioclass (best-effort, idle), sched (other, batch, idle)")
             except (ValueError, KeyError, AttributeError, TypeError) as e:
                 sys.exit(f"{path}:{number}: not a rule: {e}")

@@ -128,7 +128,7 @@ def verdict(is_met):
 
 
 def targets(table, arm):
-    """What issue's targets say of an arm, a line each."""
+    """What the targets say of an arm, a line each."""
     out = []
     same, every = table.of(("same",)), table.pairs
     gain = table.gain(same, arm)
@@ -198,9 +198,11 @@ def page(rows, where, command):
             out += ["", f"{arm}:", ""] + [f"- {text}" for text in targets(table, arm)]
     out += ["", "## What is what", "", "Arms:", ""]
     out += [f"- {name}: {arms.ARMS[name].what}" for name in table.arms]
-    out += ["", f"Hand-made settings. Each was tried on each pair in a pass before, with which `alone` was measured, too; the one with the lowest p99 is the",
+    out += ["", "Hand-made settings. Each was tried on each pair in a pass before, with which `alone` was measured, too; the one with the lowest p99 is the",
             "pair's `hand`:", ""]
-    out += [f"- {name}: {arm.what}" + ("; tried where sessions differ" if arm.sessions != arms.BOTH else "; tried on fio" if "I/O" in name else "") for name, arm in arms.SETTINGS.items()]
+    for name, arm in arms.SETTINGS.items():
+        where = "; tried where sessions differ" if arm.sessions != arms.BOTH else "; tried on fio" if "I/O" in name else ""
+        out.append(f"- {name}: {arm.what}{where}")
     out += ["", "Victims:", ""] + [f"- {v}: {programs.VICTIMS[v].what}" for v in programs.VICTIMS if any(p[1] == v for p in table.pairs)]
     out += ["", "Hogs:", ""] + [f"- {h}: {programs.HOGS[h].what}; in {programs.HOGS[h].unit}" for h in programs.HOGS if any(p[2] == h for p in table.pairs)]
     out += ["", "## Medians", "", "Latencies in ms. Foreign: CPUs used by what is not of the bench, or taken from this virtual machine.", ""]
