@@ -30,7 +30,7 @@ HORIZON = 5.0
 FIXED = ('program', 'run', 'pid', 't', 'label', 'dormant')
 BINS = 10
 # What the shipped model is trained with.
-TRAIN = '--hidden 24 --members 5 --batches 1000 --noise 0.4 --decay 0.001 --refit'
+TRAIN = '--hidden 24 --members 5 --batches 600 --noise 0.6 --decay 0.01 --refit'
 here = pathlib.Path(__file__).resolve().parent
 
 Program = collections.namedtuple('Program', 'executable intent family')
