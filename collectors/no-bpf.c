@@ -38,6 +38,9 @@ int events_dispatch(Events *ev) {
         return -EOPNOTSUPP;
 }
 
+void events_set_wake(Events *ev, enum aikm_event_wake wake) {
+}
+
 uint64_t events_lost(const Events *ev) {
         return 0;
 }

@@ -94,7 +94,7 @@ static int train_once(const Options *o, const Origin *origin, const char *cfg, c
         from_fd = memory_file_new("from", origin->weights ?: "", origin->weights_size, j.from_path);
         if (cfg_fd < 0 || weights_fd < 0 || from_fd < 0)
                 return MIN(cfg_fd, MIN(weights_fd, from_fd));
-        progress_begin(&j.progress, o->json, (double)train->table->n / net_cfg_batch(cfg));
+        progress_begin(&j.progress, o->json, (double)sampler_rows(train) / net_cfg_batch(cfg));
         j.training = (GlueTraining){
                 .cfg_path = j.cfg_path,
                 .weights_path = j.weights_path,
@@ -230,9 +230,9 @@ static int fit_temperature(const Sampler *s, Trained *t, Error *e) {
         _cleanup_(model_freep)
         Model *model = NULL;
         _cleanup_free_
-        Prediction *predictions = calloc(s->table->n, sizeof(*predictions));
+        Prediction *predictions = calloc(sampler_rows(s), sizeof(*predictions));
         _cleanup_free_
-        LoadClass *truth = calloc(s->table->n, sizeof(*truth));
+        LoadClass *truth = calloc(sampler_rows(s), sizeof(*truth));
         int r;
 
         if (!predictions || !truth)

@@ -51,6 +51,12 @@ typedef struct Sampler {
 int sampler_init(Sampler *s, const RowTable *t);
 void sampler_done(Sampler *s);
 
+/* Rows in all. */
+static inline size_t sampler_rows(const Sampler *s) {
+        return s->n_groups > 0 ? s->groups[s->n_groups - 1].first + s->groups[s->n_groups - 1].n
+                               : 0;
+}
+
 /* A row: class by chance, program of that class by chance, row of that program by chance. */
 const Row *sampler_next(const Sampler *s, Random *random);
 
