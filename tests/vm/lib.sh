@@ -7,6 +7,7 @@
 #   wait_for SECONDS COMMAND...    COMMAND succeeds within that time (for use in a check): emulated machines are slow
 #   equal GOT WANTED               (for use in a check)
 #   after_reboot                   ends this boot; the script is called again, with VM_BOOT one higher
+#   power_failure                  likewise, without any goodbye: what is not on the disk is lost
 #   finish                         the last line: the sum, and the exit status
 set -u
 checks=0 failures=0 finished=
@@ -65,6 +66,15 @@ equal() {
 }
 after_reboot() {
     echo "$checks $failures" >/payload/.counted
+    finished=1
+    exit 75
+}
+power_failure() {
+    echo "$checks $failures" >/payload/.counted
+    sync
+    # What is written from here on may be lost, or torn.
+    setsid sh -c 'sleep 12; echo b >/proc/sysrq-trigger' >/dev/null 2>&1 &
+    sleep 8
     finished=1
     exit 75
 }

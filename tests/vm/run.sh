@@ -23,7 +23,7 @@ case $guest in
 *@aikmd)
     "$vm" derive -d "$work/install" "${guest%@*}" aikmd -- sh -c 'DEBIAN_FRONTEND=noninteractive dpkg -i ./*.deb >log 2>&1 || { cat log; exit 1; }' ;;
 esac
-cp "$work"/install/*.deb "$work/payload/debs"
+cp "$work"/install/*.deb "$build"/debs/aikm-record_*.deb "$work/payload/debs"
 cp -r "$source/debian/tests" "$work/payload/debian-tests"
 cp "$source"/tests/vm/*.sh "$source/README.md" "$work/payload"
 cp "$build/tests/vm/load" "$build/tests/vm/unit-tool" "$build/tests/harness/bus-fuzz" "$work/payload"
