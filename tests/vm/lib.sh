@@ -73,8 +73,8 @@ power_failure() {
     echo "$checks $failures" >/payload/.counted
     sync
     # What is written from here on may be lost, or torn.
-    setsid sh -c 'sleep 12; echo b >/proc/sysrq-trigger' >/dev/null 2>&1 &
     sleep 8
+    : >/payload/.cut
     finished=1
     exit 75
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Inside a guest of scripts/vm.sh: waits for the host, unpacks the payload disk into /payload and runs .vm-run there. Ports:
-#   ctl      "ready" out; "go BOOT SECONDS SEED" in; "rc STATUS", or "reboot" out and any line in
+#   ctl      "ready" out; "go BOOT SECONDS SEED" in; "rc STATUS", or "reboot" out and any line in; /payload/.cut: without any goodbye
 #   out      the command's output (and input, where it has one)
 #   results  /results as a tar file
 # The machine may be saved whenever it is ready, and restored many times.
@@ -46,6 +46,7 @@ while :; do
     if [ $rc = 75 ]; then
         echo reboot >&3
         read -r _ <&3
+        [ ! -e /payload/.cut ] || echo b >/proc/sysrq-trigger
         systemctl reboot
         exec sleep infinity # a shell whose child was killed first would go on
     fi
