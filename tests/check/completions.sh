@@ -39,7 +39,7 @@ offers() { # line word...
     COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
     _aikmctl
     for word in "$@"; do
-        printf '%s\n' "${COMPREPLY[@]-}" | grep -qxF -- "$word" || { echo "bash offers no \"$word\" behind \"$line\""; bad=1; }
+        [[ $'\n'$(printf '%s\n' "${COMPREPLY[@]-}")$'\n' == *$'\n'"$word"$'\n'* ]] || { echo "bash offers no \"$word\" behind \"$line\""; bad=1; }
     done
 }
 # shellcheck disable=SC1091

@@ -13,7 +13,7 @@ allowed=(
 for page in "$@"; do
     found=$(mandoc -Tlint -W style "$page" | grep -v "${allowed[@]}" || :)
     [ -z "$found" ] || { echo "$found"; bad=1; }
-    head -n 1 "$page" | grep -q . || { echo "$page: empty"; bad=1; }
+    head -n 1 "$page" | grep . >/dev/null || { echo "$page: empty"; bad=1; }
     if command -v groff >/dev/null; then
         # As wide as terminals are nowadays: the tables need it.
         found=$(groff -man -t -Kutf8 -Tutf8 -rLL=100n -ww "$page" 2>&1 >/dev/null)

@@ -17,7 +17,7 @@ ended() { # how: results of a service, parted by |
     [[ "|$1|" == *"|$(show Result)|"* ]] || fail "its result is $(show Result), not $1"
     nices_are "$scene_undone" || fail "nice values are $(nices) after: $1"
     journalctl --sync
-    journalctl -u aikmd --since "@$mark" -o cat --no-pager | grep -Eq '^[1-9][0-9]* put back, 0 changed .* 0 failed$' || fail "it does not say what it put back"
+    journalctl -u aikmd --since "@$mark" -o cat --no-pager | grep -E '^[1-9][0-9]* put back, 0 changed .* 0 failed$' >/dev/null || fail "it does not say what it put back"
     systemctl reset-failed aikmd
 }
 # No signal but SIGKILL reaches it any more: after SIGSTOP systemd would wake what it ends.

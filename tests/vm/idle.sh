@@ -27,7 +27,7 @@ case $triggers in
 psi) pause=10000000 most=12 ;; # one wake-up in five seconds
 none)
     # Kernels that give them to CAP_SYS_RESOURCE alone, which the service does not have: then it looks every other second.
-    status_of triggers_reason | grep -q 'CAP_SYS_RESOURCE\|no PSI' || fail "no triggers: $(status_of triggers_reason)"
+    status_of triggers_reason | grep 'CAP_SYS_RESOURCE\|no PSI' >/dev/null || fail "no triggers: $(status_of triggers_reason)"
     pause=2000000 most=36
     ;;
 *) fail "triggers is '$triggers'" ;;
