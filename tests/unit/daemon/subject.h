@@ -35,12 +35,15 @@ typedef struct Subject {
 } Subject;
 
 static volatile bool subject_churns;
+static _Atomic size_t subject_n_set; /* threads that have their nice */
 
 _unused_ static void *subject_sleep(void *argument) {
         const int *nice = argument;
 
-        if (nice)
+        if (nice) {
                 (void)setpriority(PRIO_PROCESS, (id_t)gettid(), *nice);
+                subject_n_set++;
+        }
         for (;;)
                 (void)pause();
         return NULL;
@@ -80,7 +83,8 @@ static void subject_run(int command, int answer, const int *nices, size_t n) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (size_t i = 0; i < n; i++)
                 subject_thread(subject_sleep, &nices[i]);
-        (void)usleep(20000);
+        while (subject_n_set < n)
+                (void)usleep(1000);
         (void)!write(answer, &reply, sizeof(reply));
         while (read(command, &c, 1) == 1) {
                 reply = 0;
