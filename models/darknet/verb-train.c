@@ -240,11 +240,11 @@ static int fit_temperature(const Sampler *s, Trained *t, Error *e) {
         r = trained_load(t, &model, e);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < s->table->n; i++) {
+        for (size_t i = 0; i < sampler_rows(s); i++) {
                 model_predict(model, s->table->rows[i].x, 1, &predictions[i]);
                 truth[i] = s->table->rows[i].label;
         }
-        t->temperature = temperature_fit(predictions, truth, NULL, s->table->n);
+        t->temperature = temperature_fit(predictions, truth, NULL, sampler_rows(s));
         return 0;
 }
 
