@@ -18,7 +18,8 @@ setup() { # directory, meson options
     shift
     [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" >"$dir.log" 2>&1 || { cat "$dir.log" >&2; exit 1; }
     rm -f "$dir.log"
-    ninja -C "$dir" | tail -n 1
+    ninja -C "$dir" >"$dir/build.log" || { tail -n 40 "$dir/build.log" >&2; exit 1; }
+    tail -n 1 "$dir/build.log"
 }
 run() { # directory, log name, meson test options
     local dir=$1 name=$2

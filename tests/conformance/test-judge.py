@@ -73,7 +73,7 @@ class Shipped(unittest.TestCase):
         self.table = judge.read_table(judge.here / 'corpus.conf')
         _, rows = judge.read_rows(model / 'rows.csv.xz')
         self.programs = {r['program'] for r in rows}
-        self.split = json.loads((model / 'split.json').read_text())
+        self.split = json.loads((model / 'default.split').read_text())
 
     def test_every_program_once(self):
         self.assertEqual(sorted(self.split['train'] + self.split['validation']), sorted(self.programs))

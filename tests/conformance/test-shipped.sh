@@ -10,4 +10,4 @@ for file in default.cfg default.weights default.json; do
     cmp "$out/$file" "$2/$file" || { echo "FAIL $file is not what train.sh makes of rows.csv.xz"; exit 1; }
 done
 xz -dc "$2/rows.csv.xz" >"$out/rows.csv"
-"$1" evaluate --manifest "$2/default.json" --rows "$out/rows.csv" --split "$2/split.json" --side train --require-better
+"$1" evaluate --manifest "$2/default.json" --rows "$out/rows.csv" --split "$2/default.split" --side train --require-better
