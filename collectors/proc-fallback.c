@@ -231,7 +231,21 @@ static void set_stat(const ProcFallback *f, ProcSample *p, const ProcStat *stat)
         p->maj_flt = stat->maj_flt;
         p->rss_bytes = (uint64_t)MAX(stat->rss_pages, 0) * f->page_size;
         p->child_exec_ns = stat->child_cpu_ticks * NSEC_PER_TICK;
-        p->valid = SAMPLE_SCHED | SAMPLE_TTY | SAMPLE_FAULTS | SAMPLE_RSS | SAMPLE_CHILDREN;
+        p->system_ns = stat->system_ticks * NSEC_PER_TICK;
+        p->valid = SAMPLE_SCHED | SAMPLE_TTY | SAMPLE_FAULTS | SAMPLE_RSS | SAMPLE_CHILDREN |
+                   SAMPLE_SYSTEM;
+}
+
+static void set_status(ProcSample *p, const ProcStatus *status) {
+        if (status->has_uid) {
+                p->uid = status->uid;
+                p->valid |= SAMPLE_UID;
+        }
+        /* What has no memory has no such line. stat was read before: what grew since is cut. */
+        if (status->has_rss_anon || p->rss_bytes == 0) {
+                p->rss_anon_bytes = MIN(status->rss_anon_bytes, p->rss_bytes);
+                p->valid |= SAMPLE_RSS_ANON;
+        }
 }
 
 static void set_sums(ProcSample *p, const ThreadSums *sums, uint64_t cpu_ticks) {
@@ -272,10 +286,7 @@ static int read_process(ProcFallback *f, Sample *s, pid_t pid, bool autogroups) 
         set_stat(f, p, &stat);
         read_thread(f, fd, &sums, &status);
         sums.has_rt = is_realtime(stat.policy);
-        if (status.has_uid) {
-                p->uid = status.uid;
-                p->valid |= SAMPLE_UID;
-        }
+        set_status(p, &status);
         if (stat.n_threads > 1)
                 add_other_threads(f, fd, pid, &sums);
         set_sums(p, &sums, stat.cpu_ticks);

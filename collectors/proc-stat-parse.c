@@ -43,6 +43,7 @@ static int parse_fields(const char *p, ProcStat *s) {
         s->min_flt = (uint64_t)v[10];
         s->maj_flt = (uint64_t)v[12];
         s->cpu_ticks = (uint64_t)v[14] + (uint64_t)v[15];
+        s->system_ticks = (uint64_t)v[15];
         s->child_cpu_ticks = (uint64_t)v[16] + (uint64_t)v[17];
         s->nice = (int32_t)v[19];
         s->n_threads = (uint32_t)v[20];

@@ -17,6 +17,7 @@ typedef struct ProcStat {
         uint32_t flags; /* PF_* */
         uint64_t min_flt, maj_flt;
         uint64_t cpu_ticks;       /* utime + stime */
+        uint64_t system_ticks;    /* stime */
         uint64_t child_cpu_ticks; /* cutime + cstime */
         int32_t nice;
         uint32_t n_threads;

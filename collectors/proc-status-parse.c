@@ -12,6 +12,18 @@ static int hex_digit(char c) {
         return -1;
 }
 
+/* "RssAnon:\t     132 kB" */
+static bool parse_memory(const char *text, const char *key, uint64_t *ret) {
+        const char *p = text_find_key(text, key);
+        uint64_t kib;
+
+        if (!p || text_parse_u64(&p, &kib) < 0 || kib > UINT64_MAX / 1024 ||
+            strncmp(p, " kB\n", 4) != 0)
+                return false;
+        *ret = kib * 1024;
+        return true;
+}
+
 /* "ff,ffffffff": words of 32 bits, the highest first. The low 64 bits are what is kept. */
 static bool parse_mask(const char *p, uint64_t *ret) {
         uint64_t mask = 0;
@@ -53,5 +65,6 @@ void proc_status_parse(const char *text, ProcStatus *ret) {
                 s.nvcsw = s.nivcsw = 0;
         mask = text_find_key(text, "Cpus_allowed:");
         s.has_cpus = mask && parse_mask(mask, &s.cpus);
+        s.has_rss_anon = parse_memory(text, "RssAnon:", &s.rss_anon_bytes);
         *ret = s;
 }

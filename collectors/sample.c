@@ -2,9 +2,10 @@
 #include "collectors/sample.h"
 
 /* Groups of fields that are sums over threads: known only where known of each. */
-#define FOLD_SUMMED                                                                    \
-        (SAMPLE_EXEC | SAMPLE_DELAY | SAMPLE_SWITCHES | SAMPLE_FAULTS | SAMPLE_CHARS | \
-         SAMPLE_BLOCK | SAMPLE_MIGRATIONS | SAMPLE_UTIL | SAMPLE_CPUS | SAMPLE_IOWAIT)
+#define FOLD_SUMMED                                                                     \
+        (SAMPLE_EXEC | SAMPLE_SYSTEM | SAMPLE_DELAY | SAMPLE_SWITCHES | SAMPLE_FAULTS | \
+         SAMPLE_CHARS | SAMPLE_BLOCK | SAMPLE_MIGRATIONS | SAMPLE_UTIL | SAMPLE_CPUS |  \
+         SAMPLE_IOWAIT)
 
 void sample_done(Sample *s) {
         free(s->procs);
@@ -50,7 +51,7 @@ static int proc_sample_compare(const void *a, const void *b) {
 
 static void proc_sample_fold(ProcSample *into, const ProcSample *from) {
         into->valid = (into->valid & from->valid & FOLD_SUMMED) | (into->valid & ~FOLD_SUMMED) |
-                      (from->valid & (SAMPLE_RSS | SAMPLE_CHILDREN));
+                      (from->valid & (SAMPLE_RSS | SAMPLE_RSS_ANON | SAMPLE_CHILDREN));
         into->n_threads += from->n_threads;
         into->has_rt |= from->has_rt;
         into->zombie = into->zombie && from->zombie;
@@ -58,6 +59,7 @@ static void proc_sample_fold(ProcSample *into, const ProcSample *from) {
         into->util_avg += from->util_avg;
         into->cpus_allowed |= from->cpus_allowed;
         into->exec_ns += from->exec_ns;
+        into->system_ns += from->system_ns;
         into->delay_ns += from->delay_ns;
         into->timeslices += from->timeslices;
         into->nvcsw += from->nvcsw;
@@ -72,6 +74,7 @@ static void proc_sample_fold(ProcSample *into, const ProcSample *from) {
         into->write_bytes += from->write_bytes;
         into->migrations += from->migrations;
         into->rss_bytes = MAX(into->rss_bytes, from->rss_bytes);
+        into->rss_anon_bytes = MAX(into->rss_anon_bytes, from->rss_anon_bytes);
         into->child_exec_ns = MAX(into->child_exec_ns, from->child_exec_ns);
 }
 
@@ -79,6 +82,8 @@ static void proc_sample_fold(ProcSample *into, const ProcSample *from) {
 static void proc_sample_blank_unknown(ProcSample *p) {
         if (!(p->valid & SAMPLE_EXEC))
                 p->exec_ns = 0;
+        if (!(p->valid & SAMPLE_SYSTEM))
+                p->system_ns = 0;
         if (!(p->valid & SAMPLE_DELAY))
                 p->delay_ns = p->timeslices = 0;
         if (!(p->valid & SAMPLE_SWITCHES))

@@ -39,7 +39,9 @@ typedef enum SampleField {
         SAMPLE_IOWAIT = 1 << 14,    /* in_iowait */
         SAMPLE_UID = 1 << 15,       /* uid */
         SAMPLE_CHILDREN = 1 << 16,  /* child_exec_ns */
-        SAMPLE_ALL = (1 << 17) - 1,
+        SAMPLE_SYSTEM = 1 << 17,    /* system_ns */
+        SAMPLE_RSS_ANON = 1 << 18,  /* rss_anon_bytes */
+        SAMPLE_ALL = (1 << 19) - 1,
 } SampleField;
 
 /* What the scheduler weighs a task against: the group that its run queue entity belongs to. */
@@ -92,9 +94,15 @@ typedef struct ProcSample {
         uint64_t rss_bytes;
         uint64_t child_exec_ns; /* CPU time of children that ended and were waited for, and of
                                    theirs in turn */
+        /* CPU time in the kernel. The iterator has the raw stime: on most kernels whole ticks
+         * (1..10 ms), each charged to whoever runs at it, so right over many of them only, and
+         * ahead of exec_ns at times. /proc has it scaled to exec_ns (cputime_adjust()), in steps
+         * of 10 ms. */
+        uint64_t system_ns;
+        uint64_t rss_anon_bytes; /* of rss_bytes: neither files nor shared memory */
 } ProcSample;
 
-_Static_assert(sizeof(ProcSample) == 216,
+_Static_assert(sizeof(ProcSample) == 232,
                "ProcSample is written to recordings: bump RECORDING_VERSION with it");
 
 typedef enum PsiResource { PSI_CPU, PSI_IO, PSI_MEMORY, _PSI_COUNT } PsiResource;
@@ -137,8 +145,9 @@ ProcSample *sample_add(Sample *s);
  *     has_tty) and the valid bits of it are the leader's, or where no entry has comm, those of the
  *     one that started first;
  *   - counters, n_threads, in_iowait and util_avg are sums, and known only where known of each;
- *   - cpus_allowed and has_rt are unions; rss_bytes (one mm for all) and child_exec_ns (kept for
- *     the thread group, told by one entry) are the maximum, and known where known of any;
+ *   - cpus_allowed and has_rt are unions; rss_bytes and rss_anon_bytes (one mm for all) and
+ *     child_exec_ns (kept for the thread group, told by one entry) are the maximum, and known where
+ *     known of any;
  *   - zombie holds where it holds for each.
  * No order of adding changes the outcome.
  */

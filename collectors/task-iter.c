@@ -70,14 +70,17 @@ static uint32_t valid_fields(uint32_t has) {
                 uint32_t has;
                 uint32_t field;
         } table[] = {
-                {AIKM_TASK_HAS_DELAY, SAMPLE_DELAY},   {AIKM_TASK_HAS_CHARS, SAMPLE_CHARS},
-                {AIKM_TASK_HAS_BLOCK, SAMPLE_BLOCK},   {AIKM_TASK_HAS_RSS, SAMPLE_RSS},
-                {AIKM_TASK_HAS_UTIL, SAMPLE_UTIL},     {AIKM_TASK_HAS_GROUP, SAMPLE_GROUP},
+                {AIKM_TASK_HAS_DELAY, SAMPLE_DELAY},
+                {AIKM_TASK_HAS_CHARS, SAMPLE_CHARS},
+                {AIKM_TASK_HAS_BLOCK, SAMPLE_BLOCK},
+                {AIKM_TASK_HAS_RSS, SAMPLE_RSS | SAMPLE_RSS_ANON},
+                {AIKM_TASK_HAS_UTIL, SAMPLE_UTIL},
+                {AIKM_TASK_HAS_GROUP, SAMPLE_GROUP},
                 {AIKM_TASK_HAS_CGROUP, SAMPLE_CGROUP},
         };
-        uint32_t valid = SAMPLE_EXEC | SAMPLE_SWITCHES | SAMPLE_FAULTS | SAMPLE_MIGRATIONS |
-                         SAMPLE_SCHED | SAMPLE_CPUS | SAMPLE_TTY | SAMPLE_IOWAIT | SAMPLE_UID |
-                         SAMPLE_CHILDREN;
+        uint32_t valid = SAMPLE_EXEC | SAMPLE_SYSTEM | SAMPLE_SWITCHES | SAMPLE_FAULTS |
+                         SAMPLE_MIGRATIONS | SAMPLE_SCHED | SAMPLE_CPUS | SAMPLE_TTY |
+                         SAMPLE_IOWAIT | SAMPLE_UID | SAMPLE_CHILDREN;
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
                 if (has & table[i].has)
@@ -94,6 +97,7 @@ static void add_thread(ProcSample *p, const struct aikm_task *t) {
         p->util_avg += alive ? t->util_avg : 0;
         p->cpus_allowed |= t->cpus;
         p->exec_ns += t->exec_ns;
+        p->system_ns += t->system_ns;
         p->delay_ns += t->delay_ns;
         p->timeslices += t->timeslices;
         p->nvcsw += t->nvcsw;
@@ -132,6 +136,7 @@ static void set_leader(const TaskIter *it, ProcSample *p, const struct aikm_task
         p->kthread = t->flags & AIKM_TASK_KTHREAD;
         p->has_tty = t->flags & AIKM_TASK_TTY;
         p->rss_bytes = t->rss_pages * it->page_size;
+        p->rss_anon_bytes = t->anon_pages * it->page_size;
         p->child_exec_ns = t->child_exec_ns;
 }
 

@@ -110,6 +110,7 @@ struct signal_struct {
 	struct tty_struct *tty;
 	__u64 cutime, cstime;
 	/* What threads that ended have left behind. */
+	__u64 stime;
 	unsigned long long sum_sched_runtime;
 	unsigned long nvcsw, nivcsw;
 	unsigned long min_flt, maj_flt;
@@ -140,6 +141,7 @@ struct task_struct {
 	struct sched_info sched_info;
 	const cpumask_t *cpus_ptr;
 	struct mm_struct *mm;
+	__u64 stime;
 	unsigned long nvcsw, nivcsw;
 	unsigned long min_flt, maj_flt;
 	__u64 start_boottime;

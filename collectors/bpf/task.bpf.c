@@ -40,6 +40,7 @@ static __always_inline void copy_thread(struct aikm_task *r, const struct task_s
 	r->tid = t->pid;
 	r->cpus = t->cpus_ptr->bits[0];
 	r->exec_ns = t->se.sum_exec_runtime;
+	r->system_ns = t->stime;
 	r->migrations = t->se.nr_migrations;
 	r->nvcsw = t->nvcsw;
 	r->nivcsw = t->nivcsw;
@@ -72,6 +73,7 @@ static __always_inline void copy_thread(struct aikm_task *r, const struct task_s
 static __always_inline void add_dead_threads(struct aikm_task *r, const struct signal_struct *s)
 {
 	r->exec_ns += s->sum_sched_runtime;
+	r->system_ns += s->stime;
 	r->nvcsw += s->nvcsw;
 	r->nivcsw += s->nivcsw;
 	r->min_flt += s->min_flt;
@@ -107,19 +109,20 @@ static __always_inline __u64 positive(__s64 pages)
 
 /* Since 6.2 each CPU keeps a share of up to max(32, 2 × CPUs) pages to itself, so a count may be
  * off by that much, and below zero. */
-static __always_inline __u64 count_rss(const struct mm_struct *mm)
+static __always_inline void count_rss(struct aikm_task *r, const struct mm_struct *mm)
 {
-	return positive(mm->rss_stat[AIKM_MM_FILEPAGES].count) +
-	       positive(mm->rss_stat[AIKM_MM_ANONPAGES].count) +
-	       positive(mm->rss_stat[AIKM_MM_SHMEMPAGES].count);
+	r->anon_pages = positive(mm->rss_stat[AIKM_MM_ANONPAGES].count);
+	r->rss_pages = r->anon_pages + positive(mm->rss_stat[AIKM_MM_FILEPAGES].count) +
+		       positive(mm->rss_stat[AIKM_MM_SHMEMPAGES].count);
 }
 
 /* The verifier of 6.1 does not see through the typedef of an array's elements: read by helper. */
-static __always_inline __u64 count_rss_array(const struct mm_struct___array *mm)
+static __always_inline void count_rss_array(struct aikm_task *r, const struct mm_struct___array *mm)
 {
-	return positive(BPF_CORE_READ(mm, rss_stat.count[AIKM_MM_FILEPAGES].counter)) +
-	       positive(BPF_CORE_READ(mm, rss_stat.count[AIKM_MM_ANONPAGES].counter)) +
-	       positive(BPF_CORE_READ(mm, rss_stat.count[AIKM_MM_SHMEMPAGES].counter));
+	r->anon_pages = positive(BPF_CORE_READ(mm, rss_stat.count[AIKM_MM_ANONPAGES].counter));
+	r->rss_pages = r->anon_pages +
+		       positive(BPF_CORE_READ(mm, rss_stat.count[AIKM_MM_FILEPAGES].counter)) +
+		       positive(BPF_CORE_READ(mm, rss_stat.count[AIKM_MM_SHMEMPAGES].counter));
 }
 
 static __always_inline void copy_rss(struct aikm_task *r, const struct mm_struct *mm)
@@ -129,11 +132,11 @@ static __always_inline void copy_rss(struct aikm_task *r, const struct mm_struct
 	if (bpf_core_field_exists(mm->rss_stat[0].count)) {
 		r->has |= AIKM_TASK_HAS_RSS;
 		if (mm)
-			r->rss_pages = count_rss(mm);
+			count_rss(r, mm);
 	} else if (bpf_core_field_exists(old->rss_stat.count)) {
 		r->has |= AIKM_TASK_HAS_RSS;
 		if (old)
-			r->rss_pages = count_rss_array(old);
+			count_rss_array(r, old);
 	}
 }
 

@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define AIKM_TASK_VERSION 2
+#define AIKM_TASK_VERSION 3
 
 enum aikm_task_flag {
 	AIKM_TASK_KTHREAD = 1 << 0,
@@ -41,6 +41,7 @@ struct aikm_task {
 	__s32 tid;
 	__u64 cpus; /* CPUs 0..63 that it may run on */
 	__u64 exec_ns;
+	__u64 system_ns; /* as accounted, not scaled to exec_ns */
 	__u64 delay_ns;
 	__u64 timeslices;
 	__u64 nvcsw;
@@ -68,10 +69,11 @@ struct aikm_task {
 	__u64 group_id;
 	__u64 cgroup_id;
 	__u64 rss_pages;
+	__u64 anon_pages;    /* of rss_pages */
 	__u64 child_exec_ns; /* of children that were waited for */
 	char comm[16];
 };
 
-_Static_assert(sizeof(struct aikm_task) == 216, "wire format");
+_Static_assert(sizeof(struct aikm_task) == 232, "wire format");
 
 #endif

@@ -7,11 +7,13 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -103,6 +105,19 @@ static void wait_for_state(pid_t pid, char state) {
         assert_int_equal(state_of(pid), state);
 }
 
+/* A thread that was only just made is on its way to sleep, and its counters move meanwhile. */
+static void wait_for_threads(pid_t pid) {
+        _cleanup_closedir_ DIR *task = NULL;
+        const struct dirent *entry;
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "proc/%d/task", pid);
+        assert_int_equal(io_open_dir_at(root_fd, path, &task), 0);
+        while ((entry = readdir(task)))
+                if (entry->d_name[0] != '.')
+                        wait_for_state(atoi(entry->d_name), 'S');
+}
+
 /* Both sources' view of a process that sleeps. */
 static void look(pid_t pid, ProcSample *ret_bpf, ProcSample *ret_proc) {
         _cleanup_(sample_done)
@@ -125,10 +140,15 @@ static void look(pid_t pid, ProcSample *ret_bpf, ProcSample *ret_proc) {
                                  (long long)b->field);                                      \
         } while (0)
 
+/* How far three counters of pages may be off, see count_rss() of task.bpf.c. */
+static uint64_t memory_slack(void) {
+        return 3 * (uint64_t)MAX(32L, 2 * sysconf(_SC_NPROCESSORS_CONF)) *
+               (uint64_t)sysconf(_SC_NPROCESSORS_CONF) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 /* Everything that /proc knows of a sleeping process with one thread, to the last digit. */
 static void assert_agree(const ProcSample *a, const ProcSample *b) {
-        uint64_t slack = 3 * (uint64_t)MAX(32L, 2 * sysconf(_SC_NPROCESSORS_CONF)) *
-                         (uint64_t)sysconf(_SC_NPROCESSORS_CONF) * (uint64_t)sysconf(_SC_PAGESIZE);
+        uint64_t slack = memory_slack();
 
         assert_int_equal(a->valid & b->valid, b->valid);
         assert_string_equal(a->comm, b->comm);
@@ -165,6 +185,9 @@ static void assert_agree(const ProcSample *a, const ProcSample *b) {
         if (b->valid & SAMPLE_CGROUP)
                 assert_same(cgroup_id);
         assert_true(a->rss_bytes + slack >= b->rss_bytes && b->rss_bytes + slack >= a->rss_bytes);
+        assert_true(a->rss_anon_bytes + slack >= b->rss_anon_bytes &&
+                    b->rss_anon_bytes + slack >= a->rss_anon_bytes);
+        assert_true(a->rss_anon_bytes <= a->rss_bytes && b->rss_anon_bytes <= b->rss_bytes);
 }
 
 /* A child that burns, ends and is waited for; its child did the same. */
@@ -275,7 +298,7 @@ static void test_threads(void **state) {
         ProcSample a, b;
 
         assert_true(child.told >= 80 * 1000 * 1000);
-        wait_for_state(child.pid, 'S');
+        wait_for_threads(child.pid);
         look(child.pid, &a, &b);
         assert_int_equal(a.n_threads, 4);
         assert_int_equal(b.n_threads, 4);
@@ -285,6 +308,110 @@ static void test_threads(void **state) {
                     a.exec_ns + 30 * 1000 * 1000 >= b.exec_ns);
         assert_true(a.min_flt == b.min_flt && a.rchar == b.rchar);
         assert_true(a.nvcsw >= b.nvcsw && a.nvcsw > 0);
+        reap(&child);
+}
+
+#define WORK_NS (UINT64_C(200) * 1000 * 1000)
+
+/* Looks at the clock, which is the kernel's work, hardly ever. */
+static void compute(void) {
+        for (uint64_t end = cpu_time() + WORK_NS; cpu_time() < end;)
+                for (volatile unsigned i = 0; i < 1000 * 1000; i++)
+                        ;
+}
+
+static void work_in_kernel(void) {
+        static char zeroes[256 * 1024];
+        int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                _exit(1);
+        for (uint64_t end = cpu_time() + WORK_NS; cpu_time() < end;)
+                if (read(fd, zeroes, sizeof(zeroes)) != sizeof(zeroes))
+                        _exit(1);
+        close(fd);
+}
+
+static void *thread_in_kernel(void *userdata) {
+        work_in_kernel();
+        return NULL;
+}
+
+static void be_computing(int fd) {
+        compute();
+}
+
+static void be_in_kernel(int fd) {
+        work_in_kernel();
+}
+
+static void end_in_kernel(int fd) {
+        pthread_t thread;
+
+        if (pthread_create(&thread, NULL, thread_in_kernel, NULL) != 0 ||
+            pthread_join(thread, NULL) != 0)
+                _exit(1);
+}
+
+/* Shares of the CPU time: the iterator has ticks, /proc scales them. What a thread left behind when
+ * it ended counts, and once. */
+static void test_system(void **state) {
+        static const struct {
+                void (*work)(int fd);
+                double low, high;
+        } cases[] = {
+                {be_computing, 0, 0.25},
+                {be_in_kernel, 0.3, 1.7},
+                {end_in_kernel, 0.3, 1.7},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Child child = spawn(cases[i].work);
+                ProcSample a, b;
+
+                wait_for_state(child.pid, 'S');
+                look(child.pid, &a, &b);
+                assert_true(a.valid & b.valid & SAMPLE_SYSTEM);
+                for (int k = 0; k < 2; k++) {
+                        const ProcSample *p = k == 0 ? &a : &b;
+                        double share = (double)p->system_ns / (double)p->exec_ns;
+
+                        if (share < cases[i].low || share > cases[i].high)
+                                fail_msg("case %zu, %s: %.3f of the CPU time in the kernel", i,
+                                         k == 0 ? "iterator" : "/proc", share);
+                }
+                reap(&child);
+        }
+}
+
+#define ANON_BYTES ((size_t)16 << 20)
+#define SHARED_BYTES ((size_t)8 << 20)
+
+static void fill_memory(int fd) {
+        char *anon = mmap(NULL, ANON_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                          0);
+        char *shared = mmap(NULL, SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                            -1, 0);
+
+        if (anon == MAP_FAILED || shared == MAP_FAILED)
+                _exit(1);
+        memset(anon, 1, ANON_BYTES);
+        memset(shared, 1, SHARED_BYTES);
+}
+
+/* What is shared is not anonymous, though no file that one can see holds it. */
+static void test_memory(void **state) {
+        Child child = spawn(fill_memory);
+        ProcSample a, b;
+
+        wait_for_state(child.pid, 'S');
+        look(child.pid, &a, &b);
+        assert_agree(&a, &b);
+        assert_true(a.valid & b.valid & SAMPLE_RSS_ANON);
+        assert_true(a.rss_anon_bytes + memory_slack() >= ANON_BYTES);
+        assert_true(b.rss_anon_bytes + memory_slack() >= ANON_BYTES);
+        assert_true(a.rss_bytes + memory_slack() >= a.rss_anon_bytes + SHARED_BYTES);
+        assert_true(b.rss_bytes + memory_slack() >= b.rss_anon_bytes + SHARED_BYTES);
         reap(&child);
 }
 
@@ -400,7 +527,8 @@ int main(void) {
                 cmocka_unit_test(test_start),        cmocka_unit_test(test_agree),
                 cmocka_unit_test(test_threads),      cmocka_unit_test(test_leader_ended),
                 cmocka_unit_test(test_zombie),       cmocka_unit_test(test_forker),
-                cmocka_unit_test(test_unprivileged),
+                cmocka_unit_test(test_unprivileged), cmocka_unit_test(test_system),
+                cmocka_unit_test(test_memory),
         };
         Error e = ERROR_INIT;
         int r;

@@ -21,8 +21,9 @@
              " 1500 0 7 0 250 125 14 20 20 " nice " " threads                                \
              " 0 98765 123456 100 184467440737095516 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 " policy \
              " 0 0 0\n"
-#define STATUS(uid, mask, switches) \
-        "Name:\tx\nUid:\t" uid "\t0\t0\t0\nCpus_allowed:\t" mask "\n" switches
+#define STATUS(uid, mask, switches)                                                     \
+        "Name:\tx\nUid:\t" uid "\t0\t0\t0\nRssAnon:\t     132 kB\nCpus_allowed:\t" mask \
+        "\n" switches
 #define SWITCHES(voluntary, other) \
         "voluntary_ctxt_switches:\t" voluntary "\nnonvoluntary_ctxt_switches:\t" other "\n"
 #define IO "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 6\n"
@@ -128,7 +129,9 @@ static void test_single(void **state) {
         assert_int_equal(p->syscw, 4);
         assert_int_equal(p->write_bytes, 6);
         assert_int_equal(p->cpus_allowed, 3);
+        assert_int_equal(p->system_ns, 1250000000);
         assert_int_equal(p->rss_bytes, 100 * sysconf(_SC_PAGESIZE));
+        assert_int_equal(p->rss_anon_bytes, 132 * 1024);
         /* No cgroup file, and what /proc never tells. */
         assert_int_equal(p->valid, SAMPLE_ALL & ~(SAMPLE_GROUP | SAMPLE_CGROUP | SAMPLE_MIGRATIONS |
                                                   SAMPLE_UTIL | SAMPLE_IOWAIT));
@@ -147,10 +150,35 @@ static void test_unknown(void **state) {
         /* The ticks of stat stand in for schedstat. */
         assert_int_equal(p->exec_ns, 3750000000);
         assert_int_equal(p->delay_ns, 0);
+        assert_int_equal(p->system_ns, 1250000000);
+        assert_int_equal(p->rss_anon_bytes, 0);
         assert_int_equal(p->valid, SAMPLE_EXEC | SAMPLE_SCHED | SAMPLE_TTY | SAMPLE_FAULTS |
-                                           SAMPLE_RSS | SAMPLE_CHILDREN);
+                                           SAMPLE_RSS | SAMPLE_CHILDREN | SAMPLE_SYSTEM);
         assert_int_equal(s.n_cpus, 1);
         assert_int_equal(s.psi[PSI_CPU].valid, 0);
+}
+
+/* Of no memory nothing is anonymous; and never more is than there was a moment ago. */
+static void test_memory(void **state) {
+        _cleanup_(sample_done)
+        Sample s = SAMPLE_INIT;
+        const ProcSample *p;
+
+        put("proc/8/stat", "8 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 12 0 0 20 0 1 0 2 0 0 "
+                           "18446744073709551615 "
+                           "0 0 0 0 0 0 0 2147483647 0 0 0 0 0 1 0 0 0 0 0\n");
+        put("proc/9/stat", STAT(9, "grows", "S", "0", "0", "1", "0"));
+        put("proc/9/status", "RssAnon:\t   99999 kB\n");
+        read_tree(&s);
+        p = sample_find(&s, 8);
+        assert_non_null(p);
+        assert_true((p->valid & SAMPLE_RSS) && (p->valid & SAMPLE_RSS_ANON));
+        assert_int_equal(p->rss_anon_bytes, 0);
+        assert_int_equal(p->system_ns, 120 * 1000 * 1000);
+        p = sample_find(&s, 9);
+        assert_non_null(p);
+        assert_true(p->valid & SAMPLE_RSS_ANON);
+        assert_int_equal(p->rss_anon_bytes, 100 * sysconf(_SC_PAGESIZE));
 }
 
 static void put_threads(void) {
@@ -181,6 +209,8 @@ static void test_threads(void **state) {
         assert_int_equal(s.n_procs, 1);
         assert_int_equal(p->n_threads, 3);
         assert_int_equal(p->exec_ns, 4000000320);
+        /* The process's stat has all threads'. */
+        assert_int_equal(p->system_ns, 1250000000);
         assert_int_equal(p->delay_ns, 111);
         assert_int_equal(p->timeslices, 111);
         assert_int_equal(p->nvcsw, 111);
@@ -359,6 +389,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_single, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_threads_unknown, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_zombies, setup, teardown),

@@ -33,6 +33,7 @@ static void test_stat(void **state) {
         assert_int_equal(s.min_flt, 1500);
         assert_int_equal(s.maj_flt, 7);
         assert_int_equal(s.cpu_ticks, 375);
+        assert_int_equal(s.system_ticks, 125);
         assert_int_equal(s.child_cpu_ticks, 18);
         assert_int_equal(s.nice, -5);
         assert_int_equal(s.n_threads, 3);
@@ -154,6 +155,29 @@ static void test_status(void **state) {
         assert_int_equal(s.nvcsw, 12);
         assert_int_equal(s.nivcsw, 34);
         assert_true(s.cpus == 0x0000000180000003);
+        assert_false(s.has_rss_anon);
+}
+
+static void test_status_memory(void **state) {
+        static const char *const bad[] = {
+                "RssAnon:\t132\n",         "RssAnon:\t     132 kB",
+                "RssAnon:\t132 MB\n",      "RssAnon:\tx kB\n",
+                "RssFile:\t     132 kB\n", "RssAnon:\t-1 kB\n",
+                "XRssAnon:\t1 kB\n",       "RssAnon:\t18014398509481984 kB\n",
+        };
+        ProcStatus s;
+
+        proc_status_parse("VmRSS:\t    4000 kB\nRssAnon:\t     132 kB\nRssFile:\t    3868 kB\n",
+                          &s);
+        assert_true(s.has_rss_anon);
+        assert_int_equal(s.rss_anon_bytes, 132 * 1024);
+        proc_status_parse("RssAnon:\t       0 kB\n", &s);
+        assert_true(s.has_rss_anon);
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                proc_status_parse(bad[i], &s);
+                if (s.has_rss_anon || s.rss_anon_bytes != 0)
+                        fail_msg("taken: %s", bad[i]);
+        }
 }
 
 static void test_status_unknown(void **state) {
@@ -178,6 +202,7 @@ int main(void) {
                 cmocka_unit_test(test_stat_truncated), cmocka_unit_test(test_stat_malformed),
                 cmocka_unit_test(test_schedstat),      cmocka_unit_test(test_io),
                 cmocka_unit_test(test_status),         cmocka_unit_test(test_status_unknown),
+                cmocka_unit_test(test_status_memory),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,10 +250,11 @@ static void test_wild(_unused_ void **state) {
 
         for (int n = 0; n < 20000; n++) {
                 uint64_t *counters[] = {
-                        &now.exec_ns,     &now.delay_ns,   &now.timeslices, &now.nvcsw,
-                        &now.nivcsw,      &now.min_flt,    &now.maj_flt,    &now.rchar,
-                        &now.wchar,       &now.syscr,      &now.syscw,      &now.read_bytes,
-                        &now.write_bytes, &now.migrations, &now.rss_bytes,
+                        &now.exec_ns,        &now.delay_ns,   &now.timeslices, &now.nvcsw,
+                        &now.nivcsw,         &now.min_flt,    &now.maj_flt,    &now.rchar,
+                        &now.wchar,          &now.syscr,      &now.syscw,      &now.read_bytes,
+                        &now.write_bytes,    &now.migrations, &now.rss_bytes,  &now.system_ns,
+                        &now.rss_anon_bytes,
                 };
 
                 prev = now;

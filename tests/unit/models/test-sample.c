@@ -55,10 +55,12 @@ static void add_thread(Sample *s, pid_t pid, const char *comm, uint64_t exec, ui
         p->pid = pid;
         p->n_threads = 1;
         p->exec_ns = exec;
+        p->system_ns = 10 * exec;
         p->nvcsw = 2;
         p->start = comm[0] ? 100 : 101 + exec;
         p->nice = comm[0] ? 5 : 1;
         p->rss_bytes = 4096;
+        p->rss_anon_bytes = comm[0] ? 1024 : 0;
         p->child_exec_ns = comm[0] ? 70 : 0;
         p->cpus_allowed = UINT64_C(1) << (exec % 64);
         p->has_rt = exec == 3;
@@ -74,25 +76,29 @@ static void check_folded(const ProcSample *p) {
         assert_int_equal(p->nice, 5);
         assert_int_equal(p->n_threads, 3);
         assert_int_equal(p->exec_ns, 6);
+        assert_int_equal(p->system_ns, 60);
         assert_int_equal(p->rss_bytes, 4096);
+        assert_int_equal(p->rss_anon_bytes, 1024);
         assert_int_equal(p->child_exec_ns, 70);
         assert_int_equal(p->cpus_allowed, 0xe);
         assert_true(p->has_rt);
         assert_false(p->zombie);
         /* One thread did not know its switches: then the process does not. */
-        assert_int_equal(p->valid, SAMPLE_EXEC | SAMPLE_CPUS | SAMPLE_UID | SAMPLE_CHILDREN);
+        assert_int_equal(p->valid, SAMPLE_EXEC | SAMPLE_SYSTEM | SAMPLE_CPUS | SAMPLE_UID |
+                                           SAMPLE_RSS_ANON | SAMPLE_CHILDREN);
         assert_int_equal(p->nvcsw, 0);
 }
 
 static void test_fold(_unused_ void **state) {
-        const uint32_t all = SAMPLE_EXEC | SAMPLE_SWITCHES | SAMPLE_CPUS;
+        const uint32_t all = SAMPLE_EXEC | SAMPLE_SYSTEM | SAMPLE_SWITCHES | SAMPLE_CPUS;
+        const uint32_t leader = all | SAMPLE_UID | SAMPLE_RSS_ANON | SAMPLE_CHILDREN;
         _cleanup_(done)
         Sample s = SAMPLE_INIT, t = SAMPLE_INIT;
 
         add_thread(&s, 30, "other", 9, all);
         add_thread(&s, 10, "", 2, all);
-        add_thread(&s, 10, "leader", 1, all | SAMPLE_UID | SAMPLE_CHILDREN);
-        add_thread(&s, 10, "", 3, SAMPLE_EXEC | SAMPLE_CPUS);
+        add_thread(&s, 10, "leader", 1, leader);
+        add_thread(&s, 10, "", 3, all & ~(uint32_t)SAMPLE_SWITCHES);
         sample_sort(&s);
         assert_int_equal(s.n_procs, 2);
         check_folded(&s.procs[0]);
@@ -100,8 +106,8 @@ static void test_fold(_unused_ void **state) {
         assert_int_equal(s.procs[1].exec_ns, 9);
         assert_int_equal(s.procs[1].nvcsw, 2);
 
-        add_thread(&t, 10, "", 3, SAMPLE_EXEC | SAMPLE_CPUS);
-        add_thread(&t, 10, "leader", 1, all | SAMPLE_UID | SAMPLE_CHILDREN);
+        add_thread(&t, 10, "", 3, all & ~(uint32_t)SAMPLE_SWITCHES);
+        add_thread(&t, 10, "leader", 1, leader);
         add_thread(&t, 10, "", 2, all);
         add_thread(&t, 30, "other", 9, all);
         sample_sort(&t);
@@ -110,6 +116,21 @@ static void test_fold(_unused_ void **state) {
 
         sample_sort(&t);
         assert_memory_equal(s.procs, t.procs, 2 * sizeof(ProcSample));
+}
+
+/* One thread does not know its time in the kernel: then the process's is unknown, and 0. */
+static void test_fold_unknown(_unused_ void **state) {
+        _cleanup_(done)
+        Sample s = SAMPLE_INIT;
+
+        add_thread(&s, 10, "leader", 1, SAMPLE_EXEC | SAMPLE_SYSTEM);
+        add_thread(&s, 10, "", 2, SAMPLE_EXEC | SAMPLE_RSS_ANON);
+        sample_sort(&s);
+        assert_int_equal(s.n_procs, 1);
+        assert_int_equal(s.procs[0].valid, SAMPLE_EXEC | SAMPLE_RSS_ANON);
+        assert_int_equal(s.procs[0].exec_ns, 3);
+        assert_int_equal(s.procs[0].system_ns, 0);
+        assert_int_equal(s.procs[0].rss_anon_bytes, 1024);
 }
 
 static void test_empty(_unused_ void **state) {
@@ -126,6 +147,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_grow),
                 cmocka_unit_test(test_fold),
+                cmocka_unit_test(test_fold_unknown),
                 cmocka_unit_test(test_empty),
         };
 

@@ -63,6 +63,8 @@ static void make_sample(Sample *s, uint64_t second) {
         p->nice = (int8_t)(second % 20 - 20);
         p->has_tty = second % 3 == 0;
         p->child_exec_ns = second << 40;
+        p->system_ns = second << 41;
+        p->rss_anon_bytes = second << 42;
         if (second == 12) {
                 memmove(&s->procs[3], &s->procs[4], (s->n_procs - 4) * sizeof(*s->procs));
                 s->n_procs--;
