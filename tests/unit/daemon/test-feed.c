@@ -52,7 +52,8 @@ static int setup(void **state) {
         Scene *s = calloc(1, sizeof(*s));
         Error e = ERROR_INIT;
 
-        assert_non_null(s);
+        if (!s)
+                return -1;
         snprintf(s->folder, sizeof(s->folder), "/tmp/test-feed.XXXXXX");
         assert_non_null(mkdtemp(s->folder));
         assert_int_equal(chmod(s->folder, 0755), 0);
