@@ -121,7 +121,7 @@ static int file_compact(Ledger *l) {
         }
         if (text.failed)
                 return -ENOMEM;
-        r = io_replace_at(l->dir_fd, LEDGER_NAME, text.data, text.size, 0600);
+        r = io_replace_lazily_at(l->dir_fd, LEDGER_NAME, text.data, text.size, 0600);
         if (r < 0)
                 return r;
         r = file_open(l);
@@ -364,7 +364,7 @@ int ledger_open(int dir_fd, const char *boot_id, Ledger **ret, LedgerReport *ret
                                          "the ledger is in use by another aikmd that is running");
                 return error_set(e, -errno, "cannot lock the ledger: %m");
         }
-        /* io_replace_at()'s, where the process was killed in the middle of it. */
+        /* io_replace_lazily_at()'s, where the process was killed in the middle of it. */
         (void)remove_by_suffix(l, "~");
         r = file_open(l);
         if (r >= 0)

@@ -99,5 +99,5 @@ int priors_file_save(int dir_fd, const PriorTable *t, int64_t at, usec_t realtim
         }
         memcpy(h.magic, MAGIC, MAGIC_SIZE);
         memcpy(data, &h, sizeof(h));
-        return io_replace_at(dir_fd, PRIORS_FILE, data, size, 0600);
+        return io_replace_lazily_at(dir_fd, PRIORS_FILE, data, size, 0600);
 }

@@ -23,5 +23,6 @@
 int priors_file_load(int dir_fd, int64_t at, usec_t realtime, PriorEntry **ret_entries,
                      size_t *ret_n, Error *e);
 
-/* Replaces the file as a whole: temporary name, fsync, rename. Returns 0 or -errno. */
+/* Replaces the file as a whole, without waiting for a disk: what a power failure tears is found out
+ * by its check sum. Returns 0 or -errno. */
 int priors_file_save(int dir_fd, const PriorTable *t, int64_t at, usec_t realtime);

@@ -176,7 +176,8 @@ int io_open_dir_at(int dir_fd, const char *path, DIR **ret) {
         return 0;
 }
 
-int io_replace_at(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
+static int replace(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
+                   bool durable) {
         _cleanup_close_
         int fd = -EBADF;
         char temporary[4096];
@@ -189,13 +190,21 @@ int io_replace_at(int dir_fd, const char *path, const void *data, size_t size, m
         if (fd < 0)
                 return -errno;
         r = write_full(fd, data, size);
-        if (r >= 0 && fsync(fd) < 0)
+        if (r >= 0 && durable && fsync(fd) < 0)
                 r = -errno;
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, path) < 0)
                 r = -errno;
         if (r < 0)
                 (void)unlinkat(dir_fd, temporary, 0);
         return r;
+}
+
+int io_replace_at(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
+        return replace(dir_fd, path, data, size, mode, /* durable= */ true);
+}
+
+int io_replace_lazily_at(int dir_fd, const char *path, const void *data, size_t size, mode_t mode) {
+        return replace(dir_fd, path, data, size, mode, /* durable= */ false);
 }
 
 int io_mkdir_p(const char *path, mode_t mode) {

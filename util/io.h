@@ -49,6 +49,10 @@ static inline void closedirp(DIR **d) {
 /* Replaces a file atomically: temporary name, fsync, rename. Returns 0 or -errno. */
 int io_replace_at(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);
 
+/* The same without fsync, which may wait for seconds on a busy disk: after a power failure the file
+ * may be torn, so whoever reads it must be able to tell. */
+int io_replace_lazily_at(int dir_fd, const char *path, const void *data, size_t size, mode_t mode);
+
 /* mkdir -p. Returns 0 or -errno. */
 int io_mkdir_p(const char *path, mode_t mode);
 
