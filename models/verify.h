@@ -30,7 +30,7 @@ typedef struct Verification {
         ModelScore score;
 } Verification;
 
-#define VERIFICATION_INIT ((Verification){.rows = ROW_TABLE_INIT})
+#define VERIFICATION_INIT ((Verification){.model = NULL})
 
 void verification_done(Verification *v);
 

@@ -80,7 +80,8 @@ void prior_entry_age(PriorEntry *e, usec_t half_life, int64_t at) {
 static void remove_at(PriorTable *t, size_t i) {
         free(t->entries[i]);
         t->n--;
-        memmove(t->entries + i, t->entries + i + 1, (t->n - i) * sizeof(*t->entries));
+        for (; i < t->n; i++)
+                t->entries[i] = t->entries[i + 1];
         t->generation++;
 }
 
@@ -102,7 +103,7 @@ static void remove_oldest(PriorTable *t) {
 
 void prior_table_set_limits(PriorTable *t, const PriorLimits *limits) {
         t->limits = *limits;
-        while (t->n > (limits->enabled ? limits->max : 0))
+        while (t->entries && t->n > (limits->enabled ? limits->max : 0))
                 remove_oldest(t);
 }
 

@@ -103,7 +103,7 @@ const LabelRule *labelling_find(const Labelling *l, const PlaybackProcess *p, in
 void labelling_program_name(const char *comm, char ret[PROGRAM_NAME_MAX]) {
         size_t i;
 
-        for (i = 0; comm[i] && i < PROGRAM_NAME_MAX - 1; i++) {
+        for (i = 0; i < PROGRAM_NAME_MAX - 1 && comm[i]; i++) {
                 const char one[] = {comm[i], '\0'};
 
                 ret[i] = program_name_is_valid(one) ? comm[i] : '_';

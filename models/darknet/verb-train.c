@@ -235,7 +235,7 @@ static int fit_temperature(const Sampler *s, Trained *t, Error *e) {
         LoadClass *truth = calloc(sampler_rows(s), sizeof(*truth));
         int r;
 
-        if (!predictions || !truth)
+        if (!predictions || !truth || !s->table)
                 return -ENOMEM;
         r = trained_load(t, &model, e);
         if (r < 0)

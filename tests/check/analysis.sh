@@ -11,7 +11,7 @@ build, root = sys.argv[1:]
 seen = set()
 for c in json.load(open(os.path.join(build, 'compile_commands.json'))):
     f = os.path.relpath(os.path.realpath(os.path.join(c['directory'], c['file'])), root)
-    if f.split('/')[0] in ('util', 'collectors', 'models', 'policy', 'daemon', 'cli') and f.endswith('.c'):
+    if f.split('/')[0] in ('util', 'collectors', 'models', 'policy', 'daemon', 'cli', 'record') and f.endswith('.c'):
         seen.add(f)
 print('\n'.join(sorted(seen)))
 PY
