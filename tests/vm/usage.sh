@@ -12,7 +12,8 @@ expectation() {
     'aikmctl explain 1') echo 'grep -q systemd out && grep -q Verdict out' ;;
     'aikmctl policy set scope=uid:1000') echo 'aikmctl policy show --json | tr -d " \n" | grep -q "\"scope\":\[\"uid:1000\"\]"' ;;
     'aikmctl mode enforce') echo 'aikmctl status | grep -q enforce' ;;
-    'aikmctl ledger') echo 'true' ;;
+    'aikmctl ledger' | 'aikmctl impact') echo 'true' ;; # nothing was demoted
+    'aikmctl model list') echo 'grep -Eq "^default .*yes" out' ;;
     'aikmctl rollback all') echo 'grep -q Everything out' ;;
     'aikmctl policy reset') echo 'aikmctl status | grep -q observe' ;;
     'systemctl reload aikmd') echo 'journalctl -u aikmd | grep -q "configuration read again"' ;;
