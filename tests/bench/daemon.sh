@@ -16,7 +16,7 @@ trap stop EXIT
 for _ in $(seq 292); do sleep 1000 & pids+=($!); done
 mkfifo "$work/never"
 for _ in $(seq 8); do (while :; do read -r -t 0.2 -u 9 || :; done) 9<>"$work/never" & pids+=($!); done
-"$aikmd" --no-bus --mode=enforce --set "scope=tree:$$" --config-dir=/nonexistent --runtime-dir="$work/run" 2>"$work/log" &
+"$aikmd" --no-bus --mode=enforce --set "scope=tree:$$" --set interval_max=1s --config-dir=/nonexistent --runtime-dir="$work/run" 2>"$work/log" &
 daemon=$!
 sleep 5 # start-up is not the steady state
 read -r before _ <"/proc/$daemon/schedstat"
