@@ -11,7 +11,7 @@ build=(gcc clang llvm bpftool meson ninja-build pkg-config scdoc
 optional=(darknet)
 # Needed by the tests and benchmarks alone.
 test=(clang-format clang-tidy cppcheck valgrind mandoc util-linux iproute2 rt-tests stress-ng xz-utils python3 python3-sklearn
-    sqlite3 python3-pandas python3-sklearn dash
+    sqlite3 python3-pandas dash
     build-essential debhelper lintian git systemd groff-base
     qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs kmod zstd lz4)
 
