@@ -39,8 +39,3 @@ int child_sleep(usec_t time);
 void child_pause(Child *c, bool pause);
 /* Ends it, gently and then not. */
 void child_end(Child *c);
-
-/* Where a program lies: the variable names it, else it lies in one of the places, seen from
- * aikmctl's folder. Returns 0 or -errno. */
-int child_find(const char *variable, const char *const *places, size_t n_places, char *ret,
-               size_t size);

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "cli/json.h"
+#include "cli/program.h"
 #include "cli/verbs.h"
 #include "util/error.h"
 
@@ -19,32 +20,6 @@ static const Option options[] = {
 /* Where aikmd may lie, seen from aikmctl's folder: installed together, sbin, the build tree. */
 static const char *const places[] = {"aikmd", "../sbin/aikmd", "../libexec/aikmd",
                                      "../daemon/aikmd"};
-
-static int find_daemon(char *path, size_t size) {
-        const char *given = secure_getenv("AIKM_DAEMON");
-        char self[4096], *slash;
-        ssize_t n;
-
-        if (given && given[0]) {
-                snprintf(path, size, "%s", given);
-                return access(path, X_OK) < 0 ? -errno : 0;
-        }
-        n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        if (n < 0)
-                return -errno;
-        self[n] = '\0';
-        slash = strrchr(self, '/');
-        if (!slash)
-                return -ENOENT;
-        *slash = '\0';
-        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
-                int k = snprintf(path, size, "%s/%s", self, places[i]);
-
-                if (k > 0 && (size_t)k < size && access(path, X_OK) >= 0)
-                        return 0;
-        }
-        return -ENOENT;
-}
 
 /* Reads to the end, keeps what fits. */
 static void read_output(int fd, char *buffer, size_t size) {
@@ -111,7 +86,7 @@ static int check(Context *c, const Args *args) {
         size_t n = 0;
         int r;
 
-        r = find_daemon(daemon, sizeof(daemon));
+        r = program_find("AIKM_DAEMON", places, ELEMENTSOF(places), daemon, sizeof(daemon));
         if (r < 0)
                 return fail("aikmd is not found beside aikmctl (%s); AIKM_DAEMON may name it",
                             strerror(-r));

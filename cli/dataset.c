@@ -2,6 +2,7 @@
 /* `dataset` hands over to aikm-record, the one program that knows the database. */
 #include <errno.h>
 
+#include "cli/program.h"
 #include "cli/remote.h"
 #include "cli/verbs.h"
 #include "util/error.h"
@@ -10,32 +11,6 @@
 static const char *const places[] = {"aikm-record", "../record/aikm-record"};
 
 static const char *const verbs[] = {"export", "info", "label", "prune", "import"};
-
-static int find_recorder(char *path, size_t size) {
-        const char *given = secure_getenv("AIKM_RECORD");
-        char self[4096], *slash;
-        ssize_t n;
-
-        if (given && given[0]) {
-                snprintf(path, size, "%s", given);
-                return access(path, X_OK) < 0 ? -errno : 0;
-        }
-        n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        if (n < 0)
-                return -errno;
-        self[n] = '\0';
-        slash = strrchr(self, '/');
-        if (!slash)
-                return -ENOENT;
-        *slash = '\0';
-        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
-                int k = snprintf(path, size, "%s/%s", self, places[i]);
-
-                if (k > 0 && (size_t)k < size && access(path, X_OK) >= 0)
-                        return 0;
-        }
-        return -ENOENT;
-}
 
 static bool is_verb(const char *name) {
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
@@ -54,7 +29,7 @@ static int hand_over(const Context *c, int argc, char **argv) {
 
         if (!with)
                 return fail("out of memory");
-        r = find_recorder(path, sizeof(path));
+        r = program_find("AIKM_RECORD", places, ELEMENTSOF(places), path, sizeof(path));
         if (r < 0)
                 return fail("aikm-record is not found beside aikmctl (%s): the package aikm-record "
                             "has it, and AIKM_RECORD may name it",

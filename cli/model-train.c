@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "cli/program.h"
 #include "util/io.h"
 
 #define SQLITE_MAGIC "SQLite format 3" /* and its NUL */
@@ -118,8 +119,8 @@ static int get_rows(const TrainJob *job, const TrainFolder *folder, usec_t end, 
                 snprintf(ret, size, "%s", job->data);
                 return 0;
         }
-        r = child_find("AIKM_RECORD", record_places, ELEMENTSOF(record_places), program,
-                       sizeof(program));
+        r = program_find("AIKM_RECORD", record_places, ELEMENTSOF(record_places), program,
+                         sizeof(program));
         if (r < 0)
                 return error_set(e, r,
                                  "aikm-record, which reads the data set, is not found beside "
@@ -143,7 +144,7 @@ static int get_rows(const TrainJob *job, const TrainFolder *folder, usec_t end, 
 }
 
 static int find_darknet(char *ret, size_t size, Error *e) {
-        int r = child_find("AIKM_DARKNET", darknet_places, ELEMENTSOF(darknet_places), ret, size);
+        int r = program_find("AIKM_DARKNET", darknet_places, ELEMENTSOF(darknet_places), ret, size);
 
         return r < 0 ? error_set(e, r,
                                  "aikm-darknet, which trains, is not found beside aikmctl (%s): "
