@@ -5,19 +5,8 @@
 set -euo pipefail
 aikmd=$1 aikmctl=$2 load=$(realpath "$3")
 [ "$(id -u)" = 0 ] || { echo "needs root"; exit 77; }
-# A session of its own: where sessions are scheduling groups, what else the machine does is in others.
-[ "$(awk '{ sub(/.*\) /, ""); print $4 }' /proc/$$/stat)" = $$ ] || exec setsid -w "$0" "$@"
-. "$(dirname "$0")/../harness/private-bus.sh"
+. "$(dirname "$0")/../harness/loads.sh"
 
-loads=()
-stop_loads() {
-    for pid in "${loads[@]}"; do
-        kill -9 "$pid" 2>/dev/null || :
-        wait "$pid" 2>/dev/null || :
-    done
-    loads=()
-}
-trap 'stop_loads; stop_all' EXIT
 # run_load ARGUMENT...: its pid is in $pid then
 run_load() {
     : >"$work/pid"
