@@ -113,19 +113,19 @@ make_databases() {
     dir=$(echo /usr/lib/postgresql/*/bin)
     mkdir pg && chown postgres pg
     local as=(setpriv --reuid postgres --regid postgres --clear-groups)
-    "${as[@]}" "$dir/initdb" -A trust -D "$D/pg" >/dev/null
+    "${as[@]}" "$dir/initdb" -A trust -D "$D/pg"
     mkdir sock && chown postgres sock
     "${as[@]}" "$dir/pg_ctl" -sw -D "$D/pg" -o "-c listen_addresses= -c unix_socket_directories=$D/sock" -l /dev/null start
-    "${as[@]}" pgbench -qi -s 5 -h "$D/sock" postgres 2>/dev/null
+    "${as[@]}" pgbench -qi -s 5 -h "$D/sock" postgres
     "${as[@]}" "$dir/pg_ctl" -sw -D "$D/pg" stop
     mkdir my && chown mysql my
-    mariadb-install-db --no-defaults --user=mysql --datadir="$D/my" --auth-root-authentication-method=normal --skip-test-db >/dev/null 2>&1
-    mariadbd --no-defaults --user=mysql --datadir="$D/my" --socket="$D/sock/my" --skip-networking >/dev/null 2>&1 &
+    mariadb-install-db --no-defaults --user=mysql --datadir="$D/my" --auth-root-authentication-method=normal --skip-test-db
+    mariadbd --no-defaults --user=mysql --datadir="$D/my" --socket="$D/sock/my" --skip-networking &
     local pid=$!
     chmod 777 sock
-    until mariadb-admin --no-defaults -S "$D/sock/my" ping >/dev/null 2>&1; do sleep 0.2; kill -0 $pid; done
+    until mariadb-admin --no-defaults -S "$D/sock/my" ping 2>/dev/null; do sleep 0.2; kill -0 $pid; done
     mariadb --no-defaults -S "$D/sock/my" -e 'create database test'
-    sysbench oltp_read_only --mysql-socket="$D/sock/my" --mysql-user=root --mysql-db=test --tables=1 --table-size=10000 prepare >/dev/null
+    sysbench oltp_read_only --mysql-socket="$D/sock/my" --mysql-user=root --mysql-db=test --tables=1 --table-size=10000 prepare
     mariadb-admin --no-defaults -S "$D/sock/my" shutdown
     wait $pid
 }

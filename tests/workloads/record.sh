@@ -69,6 +69,7 @@ stop() {
     remove "$W"
 }
 W=$(mktemp -d "${TMPDIR:-/var/tmp}/aikm-workloads.XXXXXX")
+unset TMPDIR # the users that databases run as may not write there
 trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -85,7 +86,9 @@ done
 # shellcheck source=prepare.sh
 . "$here/prepare.sh"
 echo 'preparing data' >&2
-(prepare)
+# Not a condition: there, set -e counts for nothing.
+(prepare) >"$W/log" 2>&1 &
+wait $! || { tail -n 60 "$W/log" >&2; die 'preparing the data failed'; }
 cat "$D/big" "$D/big.c" >/dev/null
 
 # In the background, so that a signal is heard at once.
