@@ -339,8 +339,7 @@ int reader_lost(const Reader *r, uint64_t *ret, Error *e) {
         return 0;
 }
 
-int recording_each_sample(const char *path, int (*callback)(const Sample *s, void *userdata),
-                          void *userdata, Error *e) {
+int recording_visit(const char *path, const RecordingVisitor *visitor, void *userdata, Error *e) {
         _cleanup_(reader_done)
         Reader reader = {0};
         RecordedHeader header;
@@ -354,12 +353,17 @@ int recording_each_sample(const char *path, int (*callback)(const Sample *s, voi
         while ((k = reader_next(&reader, e)) > 0) {
                 Sample sample;
 
+                if (reader.head.type == FRAME_EXEC && visitor->exec) {
+                        const RecordedPid *who = (const RecordedPid *)reader.payload;
+
+                        visitor->exec(who->pid, userdata);
+                }
                 if (reader.head.type != FRAME_SAMPLE)
                         continue;
                 k = reader_sample(&reader, &sample, e);
                 if (k < 0)
                         return k;
-                k = callback(&sample, userdata);
+                k = visitor->sample(&sample, userdata);
                 if (k != 0)
                         return k;
         }

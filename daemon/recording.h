@@ -77,7 +77,11 @@ typedef struct ReplayResult {
  * another model, -EBADMSG damaged. */
 int recording_replay(const char *path, Model *model, FILE *log, ReplayResult *ret, Error *e);
 
-/* Reads the samples alone, for data sets; a feature table or model other than now is fine. callback
- * returns 0 to go on, else its value is returned. */
-int recording_each_sample(const char *path, int (*callback)(const Sample *s, void *userdata),
-                          void *userdata, Error *e);
+/* What recording_visit() tells, in the order in which it happened. */
+typedef struct RecordingVisitor {
+        int (*sample)(const Sample *s, void *userdata); /* 0 to go on, else that is returned */
+        void (*exec)(pid_t pid, void *userdata); /* executed before the next sample; NULL: not asked */
+} RecordingVisitor;
+
+/* Reads what was collected alone, for data sets; a feature table or model other than now is fine. */
+int recording_visit(const char *path, const RecordingVisitor *visitor, void *userdata, Error *e);

@@ -74,7 +74,7 @@ static int write_recording(Store *scratch, const char *path, Error *e) {
 
         r = identify(path, uuid, &mtime, e);
         if (r >= 0)
-                r = recording_each_sample(path, note_last, &last, e);
+                r = recording_visit(path, &(RecordingVisitor){.sample = note_last}, &last, e);
         if (r < 0)
                 return r;
         /* It has the time since boot alone; its last sample was taken when it was last written. */

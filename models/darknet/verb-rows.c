@@ -14,6 +14,10 @@ static int on_sample(const Sample *s, void *userdata) {
         return extract_sample(userdata, s);
 }
 
+static void on_exec(pid_t pid, void *userdata) {
+        extract_note_exec(userdata, pid);
+}
+
 static int write_rows(const RowTable *t, const char *path, Error *e) {
         _cleanup_fclose_
         FILE *f = NULL;
@@ -29,6 +33,7 @@ static int write_rows(const RowTable *t, const char *path, Error *e) {
 }
 
 static int run(const char *recording, const char *labels_path, const char *out, Error *e) {
+        static const RecordingVisitor visitor = {.sample = on_sample, .exec = on_exec};
         _cleanup_(labels_done)
         Labels labels = LABELS_INIT;
         _cleanup_(row_table_done)
@@ -40,7 +45,7 @@ static int run(const char *recording, const char *labels_path, const char *out, 
 
         if ((r = labels_read(labels_path, &labels, e)) < 0 ||
             (r = extract_new(&labels, &table, &extract)) < 0 ||
-            (r = recording_each_sample(recording, on_sample, extract, e)) < 0)
+            (r = recording_visit(recording, &visitor, extract, e)) < 0)
                 return r;
         if (table.n == 0)
                 return error_set(e, -ENODATA,

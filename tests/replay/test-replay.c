@@ -154,33 +154,49 @@ static int check_sample(const Sample *s, void *userdata) {
 }
 
 static void test_samples(void **state) {
+        static const RecordingVisitor visitor = {.sample = check_sample};
         const Run *run = *state;
         uint64_t second = 0;
         Error e = ERROR_INIT;
 
-        assert_int_equal(recording_each_sample(run->path, check_sample, &second, &e), 5);
+        assert_int_equal(recording_visit(run->path, &visitor, &second, &e), 5);
         assert_int_equal(second, 40);
 }
 
+typedef struct Seen {
+        uint64_t samples, execs, at_exec;
+} Seen;
+
 static int count_sample(const Sample *s, void *userdata) {
-        ++*(uint64_t *)userdata;
+        ++((Seen *)userdata)->samples;
         return 0;
 }
 
-static void test_all_samples(void **state) {
+static void count_exec(pid_t pid, void *userdata) {
+        Seen *seen = userdata;
+
+        assert_int_equal(pid, SYNTHETIC_HOG);
+        seen->execs++;
+        seen->at_exec = seen->samples;
+}
+
+static void test_all(void **state) {
+        static const RecordingVisitor visitor = {.sample = count_sample, .exec = count_exec};
         const Run *run = *state;
-        uint64_t n = 0;
+        Seen seen = {0};
         Error e = ERROR_INIT;
 
-        assert_int_equal(recording_each_sample(run->path, count_sample, &n, &e), 0);
-        assert_int_equal(n, SECONDS);
+        assert_int_equal(recording_visit(run->path, &visitor, &seen, &e), 0);
+        assert_int_equal(seen.samples, SECONDS);
+        assert_int_equal(seen.execs, 1);
+        assert_int_equal(seen.at_exec, 8); /* disturb() */
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_same_decisions),
                 cmocka_unit_test(test_samples),
-                cmocka_unit_test(test_all_samples),
+                cmocka_unit_test(test_all),
         };
 
         return cmocka_run_group_tests(tests, record, forget);
