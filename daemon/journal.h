@@ -54,7 +54,9 @@
         X(pid_t, pid, "AIKM_PID", "The process that was judged, changed or rolled back.")         \
         X(const char *, comm, "AIKM_COMM", "Its name.")                                           \
         X(const char *, load_class, "AIKM_CLASS", "The class of load that was predicted for it.") \
-        X(const char *, confidence, "AIKM_CONFIDENCE", "The probability of that class, 0 to 1.")  \
+        X(const char *, confidence, "AIKM_CONFIDENCE",                                            \
+          "How sure that is, 0 to 1: the probability of that class and of those dealt with "      \
+          "alike.")                                                                               \
         X(const char *, verdict, "AIKM_VERDICT", "What the policy made of it, and why.")          \
         X(const char *, path, "AIKM_PATH", "What was written: a file, or a scheduling call.")     \
         X(const char *, unit, "AIKM_UNIT", "The systemd unit whose property was changed.")        \

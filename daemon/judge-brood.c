@@ -105,10 +105,10 @@ static void remember(Proc *p, float left) {
                 b->demand = 0;
 }
 
-/* The class that most is used in, as sure as all that is dealt with alike is together. */
+/* The class that most is used in, and how sure that is. */
 static float hear_votes(const Judge *j, const Proc *p, Prediction *ret, LoadClass *ret_class) {
         const Brood *b = &p->brood;
-        float sum = 0, alike = 0;
+        float sum = 0;
 
         *ret = (Prediction){};
         for (int c = 0; c < _CLASS_COUNT; c++)
@@ -116,10 +116,7 @@ static float hear_votes(const Judge *j, const Proc *p, Prediction *ret, LoadClas
         for (int c = 0; c < _CLASS_COUNT && sum > 0; c++)
                 ret->probability[c] = b->votes[c] / sum;
         *ret_class = prediction_class(ret);
-        for (int c = 0; c < _CLASS_COUNT; c++)
-                if (judge_same_dealing(j, p, *ret_class, (LoadClass)c))
-                        alike += ret->probability[c];
-        return MIN(alike, 1.0f);
+        return judge_confidence(j, p, ret, *ret_class);
 }
 
 static void set_class(Judge *j, Proc *p, const Prediction *word, LoadClass c, float confidence,

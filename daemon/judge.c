@@ -106,6 +106,15 @@ bool judge_same_dealing(const Judge *j, const Proc *p, LoadClass a, LoadClass b)
         return ta.set && memcmp(&ta, &tb, sizeof(ta)) == 0;
 }
 
+float judge_confidence(const Judge *j, const Proc *p, const Prediction *prediction, LoadClass c) {
+        float sum = 0;
+
+        for (int k = 0; k < _CLASS_COUNT; k++)
+                if (judge_same_dealing(j, p, c, (LoadClass)k))
+                        sum += prediction->probability[k];
+        return MIN(sum, 1.0f);
+}
+
 void judge_set_class(Judge *j, Proc *p, LoadClass load_class, float confidence, usec_t since) {
         bool alike = judge_same_dealing(j, p, p->load_class, load_class);
 

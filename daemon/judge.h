@@ -58,6 +58,10 @@ bool judge_same_dealing(const Judge *j, const Proc *p, LoadClass a, LoadClass b)
 /* Finds the rule anew where what it looks at has changed. */
 void judge_match_rule(Judge *j, Proc *p);
 
+/* How sure it is that p is to be dealt with as one of class c: the probability of c and of all that
+ * means the same to it. */
+float judge_confidence(const Judge *j, const Proc *p, const Prediction *prediction, LoadClass c);
+
 /* Sets class and confidence, and when the change means another treatment, the time since. */
 void judge_set_class(Judge *j, Proc *p, LoadClass load_class, float confidence, usec_t since);
 void judge_set_verdict(Judge *j, Proc *p, Verdict v);

@@ -366,7 +366,8 @@ static void classify(Pipeline *p, Proc *proc) {
                 proc->classed = true;
         } else if (heard) {
                 c = prediction_class(&proc->prediction);
-                judge_set_class(&p->judge, proc, c, proc->prediction.probability[c],
+                judge_set_class(&p->judge, proc, c,
+                                judge_confidence(&p->judge, proc, &proc->prediction, c),
                                 class_beginning(p, proc, c));
                 proc->classed = true;
         }

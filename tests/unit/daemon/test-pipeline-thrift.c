@@ -112,7 +112,7 @@ static void test_sleep(void **state) {
                 world_tick_for(w, USEC_PER_SEC);
                 assert_true(i == 0 || i > 9 || world_view(w, SLEEPER).inferred);
         }
-        *a = (Actor){.s = a->s, .load_class = a->load_class, .percent = 95};
+        *a = (Actor){.s = a->s, .load_class = a->load_class, .percent = 95, .second = -1};
         for (size_t i = 0; i < ELEMENTSOF(asked); i++) {
                 world_tick_for(w, USEC_PER_SEC);
                 assert_false(world_view(w, SLEEPER).dormant);
@@ -137,7 +137,7 @@ static void test_history_after_sleep(void **state) {
                 Actor *a = add_steady(w, SLEEPER);
 
                 world_tick(w, 12);
-                *a = (Actor){.s = a->s, .load_class = a->load_class, .percent = 95};
+                *a = (Actor){.s = a->s, .load_class = a->load_class, .percent = 95, .second = -1};
                 for (size_t k = 0; k < ELEMENTSOF(pauses); k++)
                         world_tick_for(w, pauses[k]);
                 assert_int_equal(world_view(w, SLEEPER).inferred, w == &lavish);

@@ -112,6 +112,37 @@ static void test_small_hog(void **state) {
         assert_int_equal(world_view(&w, HOG + 2).verdict, VERDICT_NO_CONTENTION);
 }
 
+/* Torn between two classes that mean the same, it is sure of what to do. */
+static void test_classes_dealt_with_alike(void **state) {
+        Actor *server = world_add_server(&w, SERVER), *hog = world_add_hog(&w, HOG);
+
+        hog->percent = server->percent = 55;
+        hog->second = CLASS_MEMORY;
+        server->second = CLASS_INTERACTIVE;
+        world_add_hog(&w, HOG + 1);
+        assert_in_range(world_tick(&w, 8), 3, 6);
+        assert_int_equal(world_decision(&w, HOG)->kind, DECISION_APPLY);
+        assert_int_equal(world_decision(&w, HOG)->load_class, CLASS_BATCH);
+        assert_true(world_decision(&w, HOG)->confidence > 0.99f);
+        assert_int_equal(world_view(&w, SERVER).verdict, VERDICT_PROTECTED);
+}
+
+static void test_torn_between_dealings(void **state) {
+        Actor *hog;
+
+        world_add_server(&w, SERVER);
+        hog = world_add_hog(&w, HOG);
+        world_add_hog(&w, HOG + 1);
+        hog->percent = 55;
+        hog->second = CLASS_SERVER;
+        assert_int_equal(verdict_after_wait(HOG), VERDICT_LOW_CONFIDENCE);
+        /* A policy that deals with the two in different ways makes them two. */
+        hog->second = CLASS_MEMORY;
+        w.policy.treatment[CLASS_MEMORY].nice = 5;
+        world_set_policy(&w);
+        assert_int_equal(verdict_after_wait(HOG), VERDICT_LOW_CONFIDENCE);
+}
+
 static void test_hold_release_cool_down(void **state) {
         const Decision *d;
 
@@ -527,6 +558,8 @@ int main(void) {
                 T(test_no_reason),
                 T(test_idle_machine),
                 T(test_small_hog),
+                T(test_classes_dealt_with_alike),
+                T(test_torn_between_dealings),
                 T(test_hold_release_cool_down),
                 T(test_hog_becomes_protected),
                 T(test_hog_falls_asleep),

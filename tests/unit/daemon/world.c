@@ -8,15 +8,20 @@
 
 #include "tests/unit/daemon/world.h"
 
-/* The class and the confidence hide in the resident size: 1000 * (class + 1) + percent. */
+/* What the model says hides in the resident size: 10000 * (second class + 1, 0: the rest is spread
+ * evenly) + 1000 * (class + 1) + percent. */
 static void fake_predict(Model *m, const float *rows, size_t n, Prediction *ret) {
         for (size_t i = 0; i < n; i++) {
                 long rss = lroundf(expm1f(rows[i * FEATURE_COUNT + FEATURE_RSS]));
-                long c = CLAMP(rss / 1000 - 1, 0, _CLASS_COUNT - 1);
+                long c = CLAMP(rss % 10000 / 1000 - 1, 0, _CLASS_COUNT - 1);
+                long second = rss / 10000 - 1;
                 float sure = (float)(rss % 1000) / 100;
 
                 for (int k = 0; k < _CLASS_COUNT; k++)
-                        ret[i].probability[k] = k == c ? sure : (1 - sure) / (_CLASS_COUNT - 1);
+                        ret[i].probability[k] = k == c        ? sure
+                                                : second < 0  ? (1 - sure) / (_CLASS_COUNT - 1)
+                                                : k == second ? 1 - sure
+                                                              : 0;
         }
 }
 
@@ -69,7 +74,10 @@ Actor *world_add(World *w, pid_t pid, LoadClass c) {
         memmove(w->actors + i + 1, w->actors + i, (w->n - i) * sizeof(*w->actors));
         w->n++;
         a = w->actors + i;
-        *a = (Actor){.load_class = c, .percent = 95, .ident = {.exe = "/bin/x", .cgroup = "/a"}};
+        *a = (Actor){.load_class = c,
+                     .percent = 95,
+                     .second = -1,
+                     .ident = {.exe = "/bin/x", .cgroup = "/a"}};
         a->s.pid = pid;
         a->s.ppid = 1;
         a->s.sid = 7;
@@ -124,7 +132,8 @@ static void actor_advance(Actor *a, double wall) {
         s->nvcsw += (uint64_t)(a->voluntary * wall);
         s->read_bytes += (uint64_t)(a->io_bytes * wall);
         s->min_flt += (uint64_t)(a->faults * wall);
-        s->rss_bytes = 1000 * ((uint64_t)a->load_class + 1) + (uint64_t)a->percent;
+        s->rss_bytes = 10000 * (uint64_t)(a->second + 1) + 1000 * ((uint64_t)a->load_class + 1) +
+                       (uint64_t)a->percent;
 }
 
 static void carry_out(World *w, const Decision *d) {

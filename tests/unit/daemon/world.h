@@ -19,7 +19,8 @@ typedef struct Actor {
         double cpu, delay;                          /* s/s */
         double slices, voluntary, io_bytes, faults; /* per second */
         LoadClass load_class;
-        int percent; /* the model's confidence */
+        int percent; /* what the model gives to that class */
+        int second;  /* LoadClass that has the rest; -1: all the others have */
         Ident ident;
 } Actor;
 
