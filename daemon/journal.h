@@ -55,8 +55,7 @@
         X(const char *, comm, "AIKM_COMM", "Its name.")                                           \
         X(const char *, load_class, "AIKM_CLASS", "The class of load that was predicted for it.") \
         X(const char *, confidence, "AIKM_CONFIDENCE",                                            \
-          "How sure that is, 0 to 1: the probability of that class and of those dealt with "      \
-          "alike.")                                                                               \
+          "How sure it is of that class, and of those dealt with alike, 0 to 1.")                 \
         X(const char *, verdict, "AIKM_VERDICT", "What the policy made of it, and why.")          \
         X(const char *, path, "AIKM_PATH", "What was written: a file, or a scheduling call.")     \
         X(const char *, unit, "AIKM_UNIT", "The systemd unit whose property was changed.")        \

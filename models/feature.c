@@ -9,6 +9,16 @@
 #define TAU_FAST 5.0 /* s */
 #define TAU_SLOW 30.0
 
+/* Below both, and without storage I/O, an interval is quiet. */
+#define QUIET_CPU 0.001    /* s/s */
+#define QUIET_SWITCHES 1.0 /* voluntary, 1/s */
+
+/* 1/s, voluntary; its square fits a float. */
+#define RATE_MAX 1e15
+
+/* Deviation by mean is cut here. */
+#define VARIATION_MAX 6.0
+
 const FeatureInfo feature_table[FEATURE_COUNT] = {
 #define X(id, label, what, how, sources) \
         [FEATURE_##id] = {               \
@@ -32,6 +42,13 @@ static const uint32_t history_needs[FEATURE_HISTORY_COUNT] = {
         [FEATURE_HISTORY_SYSCALLS] = SAMPLE_CHARS,
         [FEATURE_HISTORY_BLOCK] = SAMPLE_BLOCK,
         [FEATURE_HISTORY_IOWAIT] = SAMPLE_IOWAIT,
+        [FEATURE_HISTORY_READ_CHARS] = SAMPLE_CHARS,
+        [FEATURE_HISTORY_READ_CALLS] = SAMPLE_CHARS,
+        [FEATURE_HISTORY_READ_BLOCK] = SAMPLE_BLOCK,
+        [FEATURE_HISTORY_CPU_SQUARE] = SAMPLE_EXEC,
+        [FEATURE_HISTORY_VOLUNTARY_SQUARE] = SAMPLE_SWITCHES,
+        [FEATURE_HISTORY_ACTIVE] = SAMPLE_EXEC,
+        [FEATURE_HISTORY_SYSTEM] = SAMPLE_EXEC | SAMPLE_SYSTEM,
 };
 
 static uint64_t hash_string(uint64_t hash, const char *s) {
@@ -83,12 +100,14 @@ static void interval_measure(Interval *v, const ProcSample *now, const ProcSampl
         double syscr = delta(now->syscr, prev->syscr), syscw = delta(now->syscw, prev->syscw);
         double read = delta(now->read_bytes, prev->read_bytes);
         double write = delta(now->write_bytes, prev->write_bytes);
-        double per = 1.0 / seconds;
+        double per = 1.0 / seconds, cpu = exec * 1e-9 * per;
+        double switches = MIN(voluntary * per, RATE_MAX);
+        bool active = cpu >= QUIET_CPU || voluntary * per >= QUIET_SWITCHES || read + write > 0;
 
         *v = (Interval){
                 .rate =
                         {
-                                [FEATURE_HISTORY_CPU] = exec * 1e-9 * per,
+                                [FEATURE_HISTORY_CPU] = cpu,
                                 [FEATURE_HISTORY_DELAY] = wait * 1e-9 * per,
                                 [FEATURE_HISTORY_SLICES] = slices * per,
                                 [FEATURE_HISTORY_VOLUNTARY] = voluntary * per,
@@ -102,6 +121,14 @@ static void interval_measure(Interval *v, const ProcSample *now, const ProcSampl
                                 [FEATURE_HISTORY_SYSCALLS] = (syscr + syscw) * per,
                                 [FEATURE_HISTORY_BLOCK] = (read + write) * per,
                                 [FEATURE_HISTORY_IOWAIT] = now->in_iowait,
+                                [FEATURE_HISTORY_READ_CHARS] = rchar * per,
+                                [FEATURE_HISTORY_READ_CALLS] = syscr * per,
+                                [FEATURE_HISTORY_READ_BLOCK] = read * per,
+                                [FEATURE_HISTORY_CPU_SQUARE] = cpu * cpu,
+                                [FEATURE_HISTORY_VOLUNTARY_SQUARE] = switches * switches,
+                                [FEATURE_HISTORY_ACTIVE] = active,
+                                [FEATURE_HISTORY_SYSTEM] = delta(now->system_ns, prev->system_ns) *
+                                                           1e-9 * per,
                         },
                 .rchar = rchar * per,
                 .wchar = wchar * per,
@@ -209,6 +236,58 @@ static void fill_history(double *x, const FeatureHistory *h) {
         x[FEATURE_IOWAIT_SLOW] = (double)slow[FEATURE_HISTORY_IOWAIT];
 }
 
+/* Deviation by mean, of a history and that of its squares; small: what counts as nothing. */
+static double variation(const float *h, int mean, int square, double small) {
+        double m = (double)h[mean];
+
+        return MIN(sqrt(MAX((double)h[square] - m * m, 0.0)) / MAX(m, small), VARIATION_MAX);
+}
+
+static double share(double part, double whole) {
+        return whole > 0 ? MIN(part / whole, 1.0) : 0;
+}
+
+static void fill_evenness(double *x, const FeatureHistory *h) {
+        const float *fast = h->fast, *slow = h->slow;
+
+        x[FEATURE_ACTIVE_FAST] = (double)fast[FEATURE_HISTORY_ACTIVE];
+        x[FEATURE_ACTIVE_SLOW] = (double)slow[FEATURE_HISTORY_ACTIVE];
+        x[FEATURE_CPU_VARIATION_FAST] = variation(fast, FEATURE_HISTORY_CPU,
+                                                  FEATURE_HISTORY_CPU_SQUARE, QUIET_CPU);
+        x[FEATURE_CPU_VARIATION_SLOW] = variation(slow, FEATURE_HISTORY_CPU,
+                                                  FEATURE_HISTORY_CPU_SQUARE, QUIET_CPU);
+        x[FEATURE_VOLUNTARY_VARIATION] = variation(
+                slow, FEATURE_HISTORY_VOLUNTARY, FEATURE_HISTORY_VOLUNTARY_SQUARE, QUIET_SWITCHES);
+}
+
+static void fill_work(double *x, const FeatureHistory *h) {
+        const float *fast = h->fast, *slow = h->slow;
+        double cpu = (double)fast[FEATURE_HISTORY_CPU];
+        double ran = MAX(cpu, QUIET_CPU);
+        double switches = MAX((double)fast[FEATURE_HISTORY_VOLUNTARY], 1.0 / TAU_FAST);
+        double chars = (double)fast[FEATURE_HISTORY_CHARS];
+        double calls = (double)fast[FEATURE_HISTORY_SYSCALLS];
+        double block = (double)fast[FEATURE_HISTORY_BLOCK];
+        double iowait = (double)fast[FEATURE_HISTORY_IOWAIT];
+
+        x[FEATURE_SYSTEM_FAST] = share((double)fast[FEATURE_HISTORY_SYSTEM], ran);
+        x[FEATURE_SYSTEM_SLOW] = share((double)slow[FEATURE_HISTORY_SYSTEM],
+                                       MAX((double)slow[FEATURE_HISTORY_CPU], QUIET_CPU));
+        x[FEATURE_IOWAIT_SHARE] = share(iowait, iowait + cpu + (double)fast[FEATURE_HISTORY_DELAY]);
+        x[FEATURE_FAULTS_PER_CPU] = (double)fast[FEATURE_HISTORY_MIN_FLT] / ran;
+        x[FEATURE_CALLS_PER_CPU] = calls / ran;
+        x[FEATURE_CHARS_PER_CPU] = chars / ran;
+        x[FEATURE_BLOCK_PER_CPU] = block / ran;
+        x[FEATURE_CHARS_PER_CALL] = chars / MAX(calls, 1.0 / TAU_FAST);
+        x[FEATURE_CALLS_PER_SWITCH] = calls / switches;
+        x[FEATURE_CHARS_PER_SWITCH] = chars / switches;
+        x[FEATURE_BLOCK_PER_SWITCH] = block / switches;
+        x[FEATURE_BLOCK_SHARE] = share(block, chars + block);
+        x[FEATURE_READ_SHARE] = share((double)fast[FEATURE_HISTORY_READ_CHARS], chars);
+        x[FEATURE_READ_CALL_SHARE] = share((double)fast[FEATURE_HISTORY_READ_CALLS], calls);
+        x[FEATURE_READ_BLOCK_SHARE] = share((double)fast[FEATURE_HISTORY_READ_BLOCK], block);
+}
+
 static bool is_level(size_t feature) {
         switch (feature) {
         case FEATURE_RSS:
@@ -242,6 +321,8 @@ void feature_compute(const ProcSample *now, const ProcSample *prev, FeatureHisto
                 fill_change(x, &v, history);
                 history_advance(history, &v, known, seconds);
                 fill_history(x, history);
+                fill_evenness(x, history);
+                fill_work(x, history);
         }
 
         for (size_t i = 0; i < FEATURE_COUNT; i++) {

@@ -4,6 +4,6 @@
 # The same rows give the same bytes.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
-xz -dc "$here/rows.csv.xz" | "$1" train --rows - --split "$here/default.split" -o "${2:-$here}" --name default --model-version 2 \
+xz -dc "$here/rows.csv.xz" | "$1" train --rows - --split "$here/default.split" -o "${2:-$here}" --name default --model-version 3 \
     --description 'Taught by all programs of rows.csv.xz; docs/prediction.md says how it was judged' \
-    --hidden 24 --members 5 --batches 600 --noise 0.6 --decay 0.01 --refit --seed 1
+    --hidden 32 --members 5 --batches 3000 --noise 0.4 --decay 0.005 --refit --seed 1

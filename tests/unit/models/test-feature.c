@@ -60,6 +60,7 @@ static ProcSample after(void) {
         p.write_bytes += 1 << 10; /* 512 B/s */
         p.migrations += 4;        /* 2 /s */
         p.rss_bytes += 2 << 20;   /* 1 MiB/s */
+        p.system_ns += 100000000; /* 0.05 s/s */
         p.util_avg = 512;
         p.in_iowait = 1;
         p.has_tty = true;
@@ -121,6 +122,25 @@ static void test_interval(_unused_ void **state) {
         assert_near(row[FEATURE_CHARS_FAST], log(4001));
         assert_near(row[FEATURE_SYSCALLS_FAST], log(21));
         assert_near(row[FEATURE_BLOCK_SLOW], log(524801));
+        assert_near(row[FEATURE_ACTIVE_FAST], 1);
+        assert_near(row[FEATURE_ACTIVE_SLOW], 1);
+        assert_near(row[FEATURE_CPU_VARIATION_FAST], 0);
+        assert_near(row[FEATURE_VOLUNTARY_VARIATION], 0);
+        assert_near(row[FEATURE_SYSTEM_FAST], 0.2);
+        assert_near(row[FEATURE_SYSTEM_SLOW], 0.2);
+        assert_near(row[FEATURE_IOWAIT_SHARE], 1 / 1.35);
+        assert_near(row[FEATURE_FAULTS_PER_CPU], log(801));
+        assert_near(row[FEATURE_CALLS_PER_CPU], log(81));
+        assert_near(row[FEATURE_CHARS_PER_CPU], log(16001));
+        assert_near(row[FEATURE_BLOCK_PER_CPU], log(4 * 524800 + 1));
+        assert_near(row[FEATURE_CHARS_PER_CALL], log(201));
+        assert_near(row[FEATURE_CALLS_PER_SWITCH], log(3));
+        assert_near(row[FEATURE_CHARS_PER_SWITCH], log(401));
+        assert_near(row[FEATURE_BLOCK_PER_SWITCH], log(52481));
+        assert_near(row[FEATURE_BLOCK_SHARE], 524800.0 / 528800);
+        assert_near(row[FEATURE_READ_SHARE], 0.75);
+        assert_near(row[FEATURE_READ_CALL_SHARE], 0.75);
+        assert_near(row[FEATURE_READ_BLOCK_SHARE], 524288.0 / 524800);
         assert_int_equal(h.n_intervals, 1);
 }
 
@@ -148,6 +168,22 @@ static void test_history(_unused_ void **state) {
         assert_near(row[FEATURE_MIN_FLT_SLOW], log(201 - slow * 200));
         assert_near(row[FEATURE_MAJ_FLT_FAST], log(5 - fast * 4));
         assert_int_equal(h.n_intervals, 2);
+
+        /* Works and rests by turns: active half of the time, deviation as large as the mean. */
+        {
+                FeatureHistory turns = {};
+                ProcSample a = later, b = later;
+
+                for (int n = 0; n < 4000; n++) {
+                        if (n % 2 == 0)
+                                b.exec_ns += 100000000;
+                        feature_compute(&b, &a, &turns, USEC_PER_SEC / 10, row);
+                        a = b;
+                }
+                assert_true(fabsf(row[FEATURE_ACTIVE_SLOW] - 0.5f) < 0.01f);
+                assert_true(fabsf(row[FEATURE_CPU_VARIATION_SLOW] - 1.0f) < 0.01f);
+                assert_true(row[FEATURE_VOLUNTARY_VARIATION] == 0.0f);
+        }
 
         /* One interval of two seconds weighs as much as two of one second with equal rates. */
         {
@@ -183,6 +219,10 @@ static void test_unknown(_unused_ void **state) {
         assert_true(row[FEATURE_VOLUNTARY_BURST] == 0.0f);
         assert_true(row[FEATURE_RCHAR] == 0.0f);
         assert_true(row[FEATURE_CHARS_SLOW] == 0.0f);
+        assert_true(row[FEATURE_CALLS_PER_CPU] == 0.0f);
+        assert_true(row[FEATURE_READ_SHARE] == 0.0f);
+        assert_true(row[FEATURE_VOLUNTARY_VARIATION] == 0.0f);
+        assert_true(row[FEATURE_SYSTEM_FAST] >= 0.0f && row[FEATURE_SYSTEM_FAST] < 0.2f);
         assert_near(row[FEATURE_UTIL], 0.5);
         assert_true(h.fast[FEATURE_HISTORY_VOLUNTARY] == kept.fast[FEATURE_HISTORY_VOLUNTARY]);
         assert_true(h.slow[FEATURE_HISTORY_CHARS] == kept.slow[FEATURE_HISTORY_CHARS]);
