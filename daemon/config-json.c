@@ -212,6 +212,7 @@ static const ConfigField policy_fields[] = {
         {"interval", &codec_duration, H(interval), 100e3, 60e6, 0, 0},
         {"interval_max", &codec_duration, H(interval_max), 100e3, 60e6, 0, 0},
         {"thresholds.confidence", &codec_float, H(confidence), 0, 1, 0, 0},
+        {"thresholds.protect_confidence", &codec_float, H(protect_confidence), 0, 1, 0, 0},
         {"thresholds.delay_share", &codec_float, H(delay_share), 0, 1000, 0, 0},
         {"thresholds.delay_per_slice", &codec_duration, H(delay_per_slice), 0, 10e6, 0, 0},
         {"thresholds.busy_share", &codec_float, H(busy_share), 0, 1, 0, 0},

@@ -131,13 +131,11 @@ void judge_set_verdict(Judge *j, Proc *p, Verdict v) {
         p->verdict_since = j->at;
 }
 
-static bool is_confident(const Judge *j, const Proc *p) {
-        return p->confidence >= j->policy.thresholds.confidence;
-}
-
 bool judge_is_firmly_protected(const Judge *j, const Proc *p) {
-        return class_is_protected(p->load_class) && is_confident(j, p) && !p->dormant &&
-               elapsed(j->at, p->class_since) >= j->policy.thresholds.dwell;
+        const Thresholds *t = &j->policy.thresholds;
+
+        return class_is_protected(p->load_class) && p->confidence >= t->protect_confidence &&
+               !p->dormant && elapsed(j->at, p->class_since) >= t->dwell;
 }
 
 static ContentionRole role_of(const Judge *j, const Proc *p, uint32_t *ret_fields) {
@@ -150,8 +148,10 @@ static ContentionRole role_of(const Judge *j, const Proc *p, uint32_t *ret_field
         if (judge_is_firmly_protected(j, p))
                 return ROLE_PROTECTED;
         *ret_fields = guard_wanted(&j->policy, p->rule, p->load_class).set;
-        return *ret_fields && is_confident(j, p) && !(p->rule && p->rule->exempt) ? ROLE_HOG
-                                                                                  : ROLE_NONE;
+        return *ret_fields && p->confidence >= j->policy.thresholds.confidence &&
+                               !(p->rule && p->rule->exempt)
+                       ? ROLE_HOG
+                       : ROLE_NONE;
 }
 
 int judge_weigh(Judge *j, usec_t dt, uint32_t n_cpus, const float psi_some[_PSI_COUNT]) {

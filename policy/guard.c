@@ -66,10 +66,12 @@ Verdict guard_check_standing(const GuardInput *in) {
 }
 
 static Verdict check_class(const GuardInput *in, const Treatment *wanted) {
+        const Thresholds *t = &in->policy->thresholds;
+
         if (!wanted->set && !class_is_protected(in->load_class))
                 return VERDICT_NOT_A_HOG;
         /* The comparison is false for NaN, too. */
-        if (!(in->confidence >= in->policy->thresholds.confidence))
+        if (!(in->confidence >= (wanted->set ? t->confidence : t->protect_confidence)))
                 return VERDICT_LOW_CONFIDENCE;
         return wanted->set ? VERDICT_TREATED : VERDICT_PROTECTED;
 }

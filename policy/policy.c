@@ -30,11 +30,14 @@ int mode_from_string(const char *name) {
  * a whole further tick. Waiting 2 % of the time is what people and clients begin to notice while an
  * idle machine stays far below it. The mean of a wait says little of the longest ones: where one
  * request in a hundred waits for 4 ms, most are served at once and the mean is 40 to 180 µs.
+ * To take a hog's side against somebody who waits costs more than the other way round, so less is
+ * asked of those who are to be protected.
  */
 static const Thresholds default_thresholds = {
         .interval = 1 * USEC_PER_SEC,
         .interval_max = 10 * USEC_PER_SEC,
         .confidence = 0.7f,
+        .protect_confidence = 0.5f,
         .delay_share = 0.02f,
         .delay_per_slice = 20,
         .busy_share = 0.85f,

@@ -107,9 +107,10 @@ typedef struct TunableSetting {
 } TunableSetting;
 
 typedef struct Thresholds {
-        usec_t interval;     /* tick; 100 ms .. 60 s */
-        usec_t interval_max; /* of a quiet machine; interval or less: it is never stretched */
-        float confidence;    /* least to act on, 0..1; see judge_confidence() */
+        usec_t interval;          /* tick; 100 ms .. 60 s */
+        usec_t interval_max;      /* of a quiet machine; interval or less: it is never stretched */
+        float confidence;         /* least to demote on, 0..1; see judge_confidence() */
+        float protect_confidence; /* least to be protected on */
         float delay_share; /* run delay of a protected process per wall time that counts as waiting,
                               s/s */
         usec_t delay_per_slice; /* and mean run delay per time slice, µs: both must be passed */

@@ -4,7 +4,7 @@
 _aikmctl_keys() {
     local class key
     printf '%s\n' mode= scope= interval= interval_max= model= on_stop= fine_tuning=
-    for key in confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share infer_change contention_after dwell \
+    for key in confidence protect_confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share infer_change contention_after dwell \
         release_after cool_down changes_per_minute nice_max; do
         printf 'thresholds.%s=\n' "$key"
     done

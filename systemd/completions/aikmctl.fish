@@ -3,7 +3,7 @@
 
 function __aikmctl_settings
     printf '%s=\n' mode scope interval interval_max model on_stop fine_tuning
-    printf 'thresholds.%s=\n' confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share \
+    printf 'thresholds.%s=\n' confidence protect_confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share \
         infer_change contention_after dwell release_after cool_down changes_per_minute nice_max
     printf 'impact.%s=\n' undo effect intervals wakeups before probe remember remember_max floor_share floor_io floor_after
     printf 'priors.%s=\n' enabled half_life max

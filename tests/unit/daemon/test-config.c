@@ -106,6 +106,7 @@ static void assert_policy(const Policy *a, const Policy *b) {
         assert_int_equal(a->priors.half_life, b->priors.half_life);
         assert_int_equal(a->priors.max, b->priors.max);
         assert_float(&t->confidence, &u->confidence);
+        assert_float(&t->protect_confidence, &u->protect_confidence);
         assert_float(&t->delay_share, &u->delay_share);
         assert_int_equal(t->delay_per_slice, u->delay_per_slice);
         assert_float(&t->busy_share, &u->busy_share);
@@ -141,8 +142,8 @@ static const char full[] =
         "{\"mode\": \"enforce\", \"on_stop\": \"keep\", /* a path // with slashes */\n"
         " \"model\": \"/srv/a//b/*c*/m.json\", \"scope\": [\"uid:5\", \"unit:a*.service\",\n"
         "   \"cgroup:/x\", \"session:7\", \"tree:12\"], \"interval\": \"250ms\",\n"
-        " \"thresholds\": {\"confidence\": 0.1, \"delay_share\": 0.3, \"delay_per_slice\": "
-        "\"1us\",\n"
+        " \"thresholds\": {\"confidence\": 0.1, \"protect_confidence\": 0.15,\n"
+        "   \"delay_share\": 0.3, \"delay_per_slice\": \"1us\",\n"
         "   \"busy_share\": 0.33333333, \"io_pressure\": 1, \"memory_pressure\": 1e-7,\n"
         "   \"hog_share\": 12.5, \"contention_after\": \"2min\", \"dwell\": \"1.5s\",\n"
         "   \"release_after\": \"0s\", \"cool_down\": \"7s\", \"changes_per_minute\": 9,\n"

@@ -101,6 +101,14 @@ static void not_a_number(void) {
 static void protected(void) {
         in.load_class = CLASS_SERVER;
 }
+static void protected_by_little(void) {
+        in.load_class = CLASS_SERVER;
+        in.confidence = 0.51f;
+}
+static void protected_by_too_little(void) {
+        in.load_class = CLASS_SERVER;
+        in.confidence = 0.49f;
+}
 static void protected_with_treatment(void) {
         in.load_class = CLASS_SERVER;
         rule.has_treatment = true;
@@ -175,7 +183,9 @@ static const struct {
         {"idle", idle, VERDICT_NOT_A_HOG},
         {"unsure", unsure, VERDICT_LOW_CONFIDENCE},
         {"not a number", not_a_number, VERDICT_LOW_CONFIDENCE},
+        {"protected by too little", protected_by_too_little, VERDICT_LOW_CONFIDENCE},
         {"protected", protected, VERDICT_PROTECTED},
+        {"protected by little", protected_by_little, VERDICT_PROTECTED},
         {"no contention", no_contention, VERDICT_NO_CONTENTION},
         {"wrong resource", wrong_resource, VERDICT_NO_CONTENTION},
         {"disjoint", disjoint, VERDICT_DISJOINT_CPUS},
