@@ -42,9 +42,14 @@ static View view_of(const float *row) {
         };
 }
 
-/* Two thresholds: sure beyond the far one, unsure between the two. */
+/* Two thresholds: sure beyond the far one, unsure between the two. Who is unsure does not act: with
+ * the class that is dealt with alike it comes to less than any threshold of policy.h. */
+#define SURE 0.9f
+#define UNSURE 0.35f
+#define GUESS 0.3f
+
 static float surer(bool sure) {
-        return sure ? 0.9f : 0.6f;
+        return sure ? SURE : UNSURE;
 }
 
 /*
@@ -86,9 +91,9 @@ static Judgement judge(const View *v) {
         if (v->voluntary > 200.0f && v->voluntary_burst < 5e3f)
                 return (Judgement){CLASS_SERVER, surer(!v->has_tty)};
         if (v->voluntary_burst < 20e3f && v->voluntary > 5.0f)
-                return v->voluntary < 60.0f ? (Judgement){CLASS_INTERACTIVE, 0.5f}
-                                            : (Judgement){CLASS_SERVER, 0.6f};
-        return v->demand > 0.2f ? (Judgement){CLASS_BATCH, 0.5f} : (Judgement){CLASS_IDLE, 0.5f};
+                return v->voluntary < 60.0f ? (Judgement){CLASS_INTERACTIVE, GUESS}
+                                            : (Judgement){CLASS_SERVER, UNSURE};
+        return v->demand > 0.2f ? (Judgement){CLASS_BATCH, GUESS} : (Judgement){CLASS_IDLE, GUESS};
 }
 
 static void rules_predict(_unused_ Model *m, const float *rows, size_t n, Prediction *ret) {

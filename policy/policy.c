@@ -69,8 +69,9 @@ static const ImpactSettings default_impact = {
 
 int policy_init_default(Policy *p) {
         Treatment cpu = {
-                .set = TREAT_NICE | TREAT_AUTOGROUP | TREAT_UNIT_CPU_WEIGHT,
+                .set = TREAT_NICE | TREAT_SLICE | TREAT_AUTOGROUP | TREAT_UNIT_CPU_WEIGHT,
                 .nice = 19,
+                .slice_usec = 20000,
                 .autogroup_nice = 19,
                 .unit_cpu_weight = 20,
         };

@@ -496,10 +496,12 @@ static void test_settings(void **state) {
         assert_int_equal(p.treatment[CLASS_BATCH].nice, 10);
         assert_true(p.treatment[CLASS_BATCH].set & TREAT_AUTOGROUP);
         set(&p, "classes.batch.autogroup_nice", "");
-        assert_int_equal(p.treatment[CLASS_BATCH].set, TREAT_NICE | TREAT_UNIT_CPU_WEIGHT);
+        assert_int_equal(p.treatment[CLASS_BATCH].set,
+                         TREAT_NICE | TREAT_SLICE | TREAT_UNIT_CPU_WEIGHT);
         set(&p, "classes.batch.unit_cpu_weight", "idle");
         assert_int_equal(p.treatment[CLASS_BATCH].unit_cpu_weight, 0);
         set(&p, "classes.batch.unit_cpu_weight", "");
+        set(&p, "classes.batch.slice", "");
         assert_int_equal(p.treatment[CLASS_BATCH].set, TREAT_NICE);
         set(&p, "classes.batch.unit_io_weight", "10");
         set(&p, "classes.batch.scope", "aikm.slice");

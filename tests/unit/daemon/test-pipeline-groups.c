@@ -187,7 +187,7 @@ static void test_unknown_group(void **state) {
         world_add_hog(&w, HOG)->s.valid &= ~(uint32_t)SAMPLE_GROUP;
         world_add_hog(&w, HOG + 1)->s.valid &= ~(uint32_t)SAMPLE_GROUP;
         world_tick(&w, 8);
-        assert_int_equal(world_decision(&w, HOG)->treatment.set, TREAT_NICE);
+        assert_int_equal(world_decision(&w, HOG)->treatment.set, TREAT_NICE | TREAT_SLICE);
 }
 
 static void test_disjoint_cpus(void **state) {
@@ -277,7 +277,7 @@ static void test_memory_contention(void **state) {
         w.psi_usec[PSI_MEMORY] = 200000;
         world_tick(&w, 6);
         assert_int_equal(w.n_decisions, 1);
-        assert_int_equal(world_decision(&w, HOG)->treatment.set, TREAT_NICE);
+        assert_int_equal(world_decision(&w, HOG)->treatment.set, TREAT_NICE | TREAT_SLICE);
 }
 
 static Actor *fork_below(pid_t parent, pid_t child, int8_t nice) {

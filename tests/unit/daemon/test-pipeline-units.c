@@ -171,7 +171,7 @@ static void test_root_group(void **state) {
         assert_in_range(world_tick(&w, 8), 3, 6);
         d = world_decision(&w, HOG);
         assert_int_equal(d->kind, DECISION_APPLY);
-        assert_int_equal(d->treatment.set, TREAT_NICE);
+        assert_int_equal(d->treatment.set, TREAT_NICE | TREAT_SLICE);
         /* And it is held, for it reaches. */
         actor_stop_waiting(world_find(&w, SERVER));
         assert_int_equal(world_tick(&w, 10), 10);

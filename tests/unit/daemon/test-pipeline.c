@@ -51,7 +51,7 @@ static void test_demote(void **state) {
         assert_non_null(d);
         assert_int_equal(d->kind, DECISION_APPLY);
         assert_int_equal(d->verdict, VERDICT_TREATED);
-        assert_int_equal(d->treatment.set, TREAT_NICE);
+        assert_int_equal(d->treatment.set, TREAT_NICE | TREAT_SLICE);
         assert_int_equal(d->treatment.nice, 19);
         assert_int_equal(d->load_class, CLASS_BATCH);
         assert_int_equal(d->victim, SERVER);

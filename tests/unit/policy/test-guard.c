@@ -143,6 +143,7 @@ static void inert(void) {
 }
 static void already_low(void) {
         proc.nice = 19;
+        policy.treatment[CLASS_BATCH].set &= ~(uint32_t)TREAT_SLICE;
 }
 static void young_class(void) {
         in.class_age = 1 * USEC_PER_SEC;
@@ -323,7 +324,7 @@ static void test_already_low(void **state) {
         Treatment t;
 
         reset();
-        proc.nice = 19;
+        already_low();
         proc.n_threads = 2;
         assert_int_equal(guard_check(&in, &t), VERDICT_TREATED);
         proc.n_threads = 1;
