@@ -80,10 +80,8 @@ int recording_replay(const char *path, Model *model, FILE *log, ReplayResult *re
 /* What recording_visit() tells, in the order in which it happened. */
 typedef struct RecordingVisitor {
         int (*sample)(const Sample *s, void *userdata); /* 0 to go on, else that is returned */
-        void (*exec)(pid_t pid,
-                     void *userdata); /* executed before the next sample; NULL: not asked */
+        void (*exec)(pid_t pid, void *userdata); /* before the next sample; NULL: not wanted */
 } RecordingVisitor;
 
-/* Reads what was collected alone, for data sets; a feature table or model other than now is fine.
- */
+/* What was collected alone, for data sets; a feature table or model other than now is fine. */
 int recording_visit(const char *path, const RecordingVisitor *visitor, void *userdata, Error *e);

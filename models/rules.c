@@ -42,8 +42,8 @@ static View view_of(const float *row) {
         };
 }
 
-/* Two thresholds: sure beyond the far one, unsure between the two. Who is unsure does not act: with
- * the class that is dealt with alike it comes to less than any threshold of policy.h. */
+/* Two thresholds: sure beyond the far one, unsure between the two. Unsure is not to be
+ * acted upon: with the class that is dealt with alike it stays below both default thresholds. */
 #define SURE 0.9f
 #define UNSURE 0.35f
 #define GUESS 0.3f
