@@ -12,6 +12,7 @@ from collections import namedtuple
 
 import ioprio
 import scene as scenes
+import slices
 from scene import HERE, Failed
 
 Arm = namedtuple("Arm", "autogroup before begin end sessions what")
@@ -44,6 +45,10 @@ def nice_io_begin(cell):
         os.setpriority(os.PRIO_PROCESS, tid, 19)
         ioprio.set_class(tid, "idle")
     each_hog(cell, change)
+
+
+def slice_begin(cell):
+    each_hog(cell, lambda tid: slices.set_other(tid, 19, 20_000_000))
 
 
 def idle_begin(cell):
@@ -157,6 +162,7 @@ ARMS = {
 SETTINGS = {
     "nice 19": Arm(0, nothing, nice_begin, nothing, BOTH, "nice 19 on each thread of the hogs; autogroup off"),
     "nice 19, I/O idle": Arm(0, nothing, nice_io_begin, nothing, BOTH, "nice 19 and the idle I/O class on each thread of the hogs; autogroup off"),
+    "nice 19, slice 20 ms": Arm(0, nothing, slice_begin, nothing, BOTH, "nice 19 and a slice of 20 ms on each thread of the hogs; autogroup off"),
     "SCHED_IDLE": Arm(0, nothing, idle_begin, nothing, BOTH, "SCHED_IDLE on each thread of the hogs; autogroup off"),
     "cpu weight": Arm(0, nothing, lambda cell: cgroup_begin(cell, WEIGHT), cgroup_end, BOTH,
                       "the hogs in a control group of 2 % of the default weight; autogroup off"),

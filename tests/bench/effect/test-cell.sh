@@ -48,7 +48,7 @@ effect() {
 (effect -o "$work/out" --repeats 1 --arms nothing,names,hand) || fail 'the bench failed'
 nothing_left 'at the end'
 cells=$work/out/cells.csv
-[ "$(grep -c ^measure, "$cells") $(grep -c ^choose, "$cells")" = '3 10' ] || fail "not all cells: $(cat "$cells")"
+[ "$(grep -c ^measure, "$cells") $(grep -c ^choose, "$cells")" = '3 12' ] || fail "not all cells: $(cat "$cells")"
 # What has an effect is seen where it acts.
 grep -q '^measure,.*,names,.*IDLE/16' "$cells" || fail "no rule was applied: $(cat "$cells")"
 grep -q '^choose,.*,nice 19,.*OTHER/19' "$cells" || fail "nice 19 was not set: $(cat "$cells")"
