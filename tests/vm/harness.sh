@@ -71,8 +71,8 @@ gives 0 "$vm" run -a aikm.test=1 -m 768M debian12 -- grep -q aikm.test=1 /proc/c
 # Whoever ends it, nothing is left.
 ended_by() { # signal, status
     local pid status=0
-    # What a script starts in the background ignores SIGINT otherwise.
-    env --default-signal=INT "${run[@]}" sleep 600 >"$work/log" 2>&1 </dev/null &
+    # What a script starts in the background ignores SIGINT otherwise, and SIGHUP what nohup started.
+    env --default-signal=INT,HUP "${run[@]}" sleep 600 >"$work/log" 2>&1 </dev/null &
     pid=$!
     for _ in $(seq 100); do
         ! pgrep -f "^[^ ]*qemu.*$TMPDIR/" >/dev/null || break
