@@ -9,10 +9,6 @@
 #define TAU_FAST 5.0 /* s */
 #define TAU_SLOW 30.0
 
-/* Below both, and without storage I/O, an interval is quiet. */
-#define QUIET_CPU 0.001    /* s/s */
-#define QUIET_SWITCHES 1.0 /* voluntary, 1/s */
-
 /* 1/s, voluntary; its square fits a float. */
 #define RATE_MAX 1e15
 
@@ -102,7 +98,8 @@ static void interval_measure(Interval *v, const ProcSample *now, const ProcSampl
         double write = delta(now->write_bytes, prev->write_bytes);
         double per = 1.0 / seconds, cpu = exec * 1e-9 * per;
         double switches = MIN(voluntary * per, RATE_MAX);
-        bool active = cpu >= QUIET_CPU || voluntary * per >= QUIET_SWITCHES || read + write > 0;
+        bool active = cpu >= FEATURE_QUIET_CPU || voluntary * per >= FEATURE_QUIET_SWITCHES ||
+                      read + write > 0;
 
         *v = (Interval){
                 .rate =
@@ -253,17 +250,18 @@ static void fill_evenness(double *x, const FeatureHistory *h) {
         x[FEATURE_ACTIVE_FAST] = (double)fast[FEATURE_HISTORY_ACTIVE];
         x[FEATURE_ACTIVE_SLOW] = (double)slow[FEATURE_HISTORY_ACTIVE];
         x[FEATURE_CPU_VARIATION_FAST] = variation(fast, FEATURE_HISTORY_CPU,
-                                                  FEATURE_HISTORY_CPU_SQUARE, QUIET_CPU);
+                                                  FEATURE_HISTORY_CPU_SQUARE, FEATURE_QUIET_CPU);
         x[FEATURE_CPU_VARIATION_SLOW] = variation(slow, FEATURE_HISTORY_CPU,
-                                                  FEATURE_HISTORY_CPU_SQUARE, QUIET_CPU);
-        x[FEATURE_VOLUNTARY_VARIATION] = variation(
-                slow, FEATURE_HISTORY_VOLUNTARY, FEATURE_HISTORY_VOLUNTARY_SQUARE, QUIET_SWITCHES);
+                                                  FEATURE_HISTORY_CPU_SQUARE, FEATURE_QUIET_CPU);
+        x[FEATURE_VOLUNTARY_VARIATION] = variation(slow, FEATURE_HISTORY_VOLUNTARY,
+                                                   FEATURE_HISTORY_VOLUNTARY_SQUARE,
+                                                   FEATURE_QUIET_SWITCHES);
 }
 
 static void fill_work(double *x, const FeatureHistory *h) {
         const float *fast = h->fast, *slow = h->slow;
         double cpu = (double)fast[FEATURE_HISTORY_CPU];
-        double ran = MAX(cpu, QUIET_CPU);
+        double ran = MAX(cpu, FEATURE_QUIET_CPU);
         double switches = MAX((double)fast[FEATURE_HISTORY_VOLUNTARY], 1.0 / TAU_FAST);
         double chars = (double)fast[FEATURE_HISTORY_CHARS];
         double calls = (double)fast[FEATURE_HISTORY_SYSCALLS];
@@ -272,7 +270,7 @@ static void fill_work(double *x, const FeatureHistory *h) {
 
         x[FEATURE_SYSTEM_FAST] = share((double)fast[FEATURE_HISTORY_SYSTEM], ran);
         x[FEATURE_SYSTEM_SLOW] = share((double)slow[FEATURE_HISTORY_SYSTEM],
-                                       MAX((double)slow[FEATURE_HISTORY_CPU], QUIET_CPU));
+                                       MAX((double)slow[FEATURE_HISTORY_CPU], FEATURE_QUIET_CPU));
         x[FEATURE_IOWAIT_SHARE] = share(iowait, iowait + cpu + (double)fast[FEATURE_HISTORY_DELAY]);
         x[FEATURE_FAULTS_PER_CPU] = (double)fast[FEATURE_HISTORY_MIN_FLT] / ran;
         x[FEATURE_CALLS_PER_CPU] = calls / ran;

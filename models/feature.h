@@ -15,6 +15,10 @@
 
 #include "collectors/sample.h"
 
+/* Below both, and without storage I/O, a process is quiet: in features and in labels. */
+#define FEATURE_QUIET_CPU 0.001    /* s/s */
+#define FEATURE_QUIET_SWITCHES 1.0 /* voluntary, 1/s */
+
 /* How a raw value becomes a network input. Standardisation comes later, with the manifest's mean
  * and deviation. */
 typedef enum FeatureTransform {

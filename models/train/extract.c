@@ -137,10 +137,11 @@ static double rate(uint64_t now, uint64_t then, double seconds) {
         return now > then ? (double)(now - then) / seconds : 0;
 }
 
+/* One voluntary switch in an interval is always quiet. */
 static bool was_quiet(const ProcSample *then, const ProcSample *now, double seconds) {
-        return rate(now->exec_ns, then->exec_ns, seconds) < EXTRACT_QUIET_CPU * 1e9 &&
+        return rate(now->exec_ns, then->exec_ns, seconds) < FEATURE_QUIET_CPU * 1e9 &&
                rate(now->nvcsw, then->nvcsw, seconds) <
-                       MAX(EXTRACT_QUIET_SWITCHES, 1.5 / seconds) &&
+                       MAX(FEATURE_QUIET_SWITCHES, 1.5 / seconds) &&
                now->read_bytes == then->read_bytes && now->write_bytes == then->write_bytes;
 }
 

@@ -22,10 +22,6 @@
 /* As long as a process sleeps until the daemon calls it dormant. */
 #define EXTRACT_SPELL (10 * USEC_PER_SEC)
 
-/* Below all of these, and without storage I/O, a process is quiet. */
-#define EXTRACT_QUIET_CPU 0.001    /* s/s */
-#define EXTRACT_QUIET_SWITCHES 1.0 /* voluntary, 1/s; one in an interval is always quiet */
-
 typedef struct Extract Extract;
 
 /* Borrows both; rows are appended to table. Returns 0 or -ENOMEM. */
