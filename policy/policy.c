@@ -69,11 +69,13 @@ static const ImpactSettings default_impact = {
 
 int policy_init_default(Policy *p) {
         Treatment cpu = {
-                .set = TREAT_NICE | TREAT_SLICE | TREAT_AUTOGROUP | TREAT_UNIT_CPU_WEIGHT,
+                .set = TREAT_NICE | TREAT_SLICE | TREAT_AUTOGROUP | TREAT_UNIT_CPU_WEIGHT |
+                       TREAT_CPU_WEIGHT,
                 .nice = 19,
                 .slice_usec = 20000,
                 .autogroup_nice = 19,
                 .unit_cpu_weight = 20,
+                .cpu_weight = 0, /* idle */
         };
         ScopeEntry *scope = calloc(1, sizeof(*scope));
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Groups of our own, <name>/low-<weight>, where no systemd manages the tree. libcgroup makes them
- * and sets their weights; a process is moved by one write to cgroup.procs, because libcgroup's
- * attach on v1 moves a single thread. The only file that includes libcgroup.
+ * Groups of our own, <name>-low-<weight>, where no systemd manages the tree. They stand directly
+ * below the root, because a weight counts among siblings alone: in a folder of ours they would have
+ * the folder's. libcgroup makes them and sets their weights; a process is moved by one write to
+ * cgroup.procs, because libcgroup's attach on v1 moves a single thread. The only file that includes
+ * libcgroup.
  */
 
 #include "daemon/actuators/actuator.h"
@@ -282,13 +284,13 @@ static int cgroup_plan(ActuatorContext *c, const Treatment *t, const char *old,
         if (!cpu && !io)
                 return 0;
         if (g->one_hierarchy && io)
-                (void)snprintf(p.cpu, sizeof(p.cpu), "/%s/low-%" PRIu32 "-%" PRIu32, c->cgroup_name,
+                (void)snprintf(p.cpu, sizeof(p.cpu), "/%s-low-%" PRIu32 "-%" PRIu32, c->cgroup_name,
                                cpu ? t->cpu_weight : WEIGHT_DEFAULT, t->io_weight);
         else if (cpu)
-                (void)snprintf(p.cpu, sizeof(p.cpu), "/%s/low-%" PRIu32, c->cgroup_name,
+                (void)snprintf(p.cpu, sizeof(p.cpu), "/%s-low-%" PRIu32, c->cgroup_name,
                                t->cpu_weight);
         if (io && !g->one_hierarchy)
-                (void)snprintf(p.io, sizeof(p.io), "/%s/low-%" PRIu32, c->cgroup_name,
+                (void)snprintf(p.io, sizeof(p.io), "/%s-low-%" PRIu32, c->cgroup_name,
                                t->io_weight);
         r = place_format(&p, ret_new);
         return r < 0 ? r : 1;
@@ -387,8 +389,8 @@ static int write_note(int fd, const char *note) {
 
 /*
  * On v2 a group has the controllers that the root's cgroup.subtree_control enables; libcgroup does
- * that below the root only. What was off before is noted on our own folder, first: there it is
- * found by whoever cleans up, after a crash too.
+ * that below the root only. What was off before is noted on an empty group that has our name,
+ * first: there it is found by whoever cleans up, after a crash too.
  */
 static int enable_controllers(ActuatorContext *c, const Hierarchy *h, const char *controllers) {
         char path[512], control[512], text[512], note[64], wanted[64], word[8], *save = NULL;
@@ -427,7 +429,7 @@ static int enable_controllers(ActuatorContext *c, const Hierarchy *h, const char
         return r;
 }
 
-/* group: "/NAME/low-CPU" or "/NAME/low-CPU-IO"; in a hierarchy of io alone "/NAME/low-IO". */
+/* group: "/NAME-low-CPU" or "/NAME-low-CPU-IO"; in a hierarchy of io alone "/NAME-low-IO". */
 static int make_group(ActuatorContext *c, Cgroups *g, const Hierarchy *h, const char *group) {
         _cleanup_(group_freep)
         struct cgroup *made = NULL;
@@ -483,7 +485,7 @@ static bool is_ours(const ActuatorContext *c, const char *group) {
         size_t n = strlen(c->cgroup_name);
 
         return group[0] == '/' && strncmp(group + 1, c->cgroup_name, n) == 0 &&
-               strncmp(group + 1 + n, "/low-", 5) == 0 && !strchr(group + n + 6, '/');
+               strncmp(group + 1 + n, "-low-", 5) == 0 && !strchr(group + n + 6, '/');
 }
 
 static int apply_part(ActuatorContext *c, Cgroups *g, const Hierarchy *h, const char *present,
@@ -546,45 +548,48 @@ static void empty_group(ActuatorContext *c, const Hierarchy *h, const char *grou
 }
 
 /* One by one: a controller that somebody else enabled below meanwhile is busy and stays. */
-static void write_words(ActuatorContext *c, const char *directory, const char *note) {
-        char path[1024 + 32], words[64], *save = NULL;
+static void undo_note(ActuatorContext *c, const Hierarchy *h, const char *note) {
+        char path[512], words[64], *save = NULL;
 
-        (void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", directory);
+        (void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", h->mount);
         (void)snprintf(words, sizeof(words), "%s", note);
         for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
                 (void)io_write_at(c->root_fd, path, word);
 }
 
+/* Returns whether all groups of ours are gone. */
+static bool remove_groups(ActuatorContext *c, const Hierarchy *h) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        bool all = true;
+
+        if (io_open_dir_at(c->root_fd, h->mount, &dir) < 0)
+                return false;
+        for (struct dirent *d; (d = readdir(dir));) {
+                char group[sizeof(d->d_name) + 1];
+
+                (void)snprintf(group, sizeof(group), "/%s", d->d_name);
+                if (!is_ours(c, group))
+                        continue;
+                empty_group(c, h, group);
+                all = unlinkat(dirfd(dir), d->d_name, AT_REMOVEDIR) >= 0 && all;
+        }
+        return all;
+}
+
 static void clean_hierarchy(ActuatorContext *c, const Hierarchy *h) {
         char path[1024], note[64];
-        bool any_left = false;
-        DIR *dir;
-        int fd;
+        _cleanup_close_
+        int fd = -EBADF;
 
+        if (!remove_groups(c, h))
+                return;
         (void)snprintf(path, sizeof(path), "%s/%s", h->mount, c->cgroup_name);
         fd = openat(c->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                if (fd >= 0)
-                        close(fd);
+        if (fd < 0)
                 return;
-        }
+        /* The note goes with the folder, last. */
         (void)read_note(fd, note, sizeof(note));
-        for (struct dirent *d; (d = readdir(dir));) {
-                char group[512];
-
-                if (strncmp(d->d_name, "low-", 4) != 0)
-                        continue;
-                (void)snprintf(group, sizeof(group), "/%s/%s", c->cgroup_name, d->d_name);
-                empty_group(c, h, group);
-                any_left = unlinkat(fd, d->d_name, AT_REMOVEDIR) < 0 || any_left;
-        }
-        (void)closedir(dir);
-        if (any_left)
-                return;
-        /* The note goes with the folder, last; and what the folder enables is busy above it. */
-        write_words(c, path, note);
-        write_words(c, h->mount, note);
+        undo_note(c, h, note);
         (void)unlinkat(c->root_fd, path, AT_REMOVEDIR);
 }
 

@@ -366,24 +366,24 @@ static void test_cgroup_layouts(void **state) {
         put("sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory\n");
         put("sys/block/sda/queue/scheduler", "[mq-deadline]\n");
 
-        cgroup_case(V2, "0::/\n", "/", cpu, "/aikmd/low-5");
-        cgroup_case(V2, "0::/\n", "/", both, "/aikmd/low-0"); /* without bfq no I/O weight */
+        cgroup_case(V2, "0::/\n", "/", cpu, "/aikmd-low-5");
+        cgroup_case(V2, "0::/\n", "/", both, "/aikmd-low-0"); /* without bfq no I/O weight */
         cgroup_case(V2, "0::/\n", "/", io, NULL);
         cgroup_case(V2, "0::/\n", "/", up, NULL);
         cgroup_case(V2, "0::/user.slice\n", "/user.slice", cpu, NULL); /* somebody's */
         cgroup_case(V1, "5:blkio:/b\n4:cpu,cpuacct:/\n1:name=systemd:/x\n0::/y\n", "/", cpu,
-                    "/aikmd/low-5");
+                    "/aikmd-low-5");
         put("sys/block/sda/queue/scheduler", "[bfq]\n");
-        cgroup_case(V2, "0::/\n", "/", both, "/aikmd/low-0-10");
-        cgroup_case(V2, "0::/\n", "/", io, "/aikmd/low-100-10");
+        cgroup_case(V2, "0::/\n", "/", both, "/aikmd-low-0-10");
+        cgroup_case(V2, "0::/\n", "/", io, "/aikmd-low-100-10");
         cgroup_case(V1, "5:blkio:/\n4:cpu,cpuacct:/\n0::/\n", "/ // /", both,
-                    "/aikmd/low-0 // /aikmd/low-10");
+                    "/aikmd-low-0 // /aikmd-low-10");
         cgroup_case(V1, "5:blkio:/b\n4:cpu,cpuacct:/\n0::/\n", "/ // /b", both,
-                    "/aikmd/low-0 // /b");
+                    "/aikmd-low-0 // /b");
         /* Hybrid: the v1 hierarchy has the controller, v2 is beside it. */
         put("sys/fs/cgroup/cgroup.controllers", "hugetlb\n");
         cgroup_case(V2 V1, "5:blkio:/\n4:cpu,cpuacct:/\n0::/\n", "/ // /", cpu,
-                    "/aikmd/low-5 // /");
+                    "/aikmd-low-5 // /");
         cgroup_case(V2, "0::/\n", NULL, cpu, NULL);
         cgroup_case("", "0::/\n", NULL, cpu, NULL);
         cgroup_case("garbage - - \n\n - cgroup\n", "0::/\n", NULL, cpu, NULL);

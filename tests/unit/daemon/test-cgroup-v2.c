@@ -41,7 +41,7 @@ static void read_group(const char *group, const char *file, char text[256]) {
 static void expect_file(const Fixture *f, const char *group, const char *file, const char *value) {
         char full[128], text[256];
 
-        (void)snprintf(full, sizeof(full), "/%s/%s", f->cgroup, group);
+        (void)snprintf(full, sizeof(full), "/%s-%s", f->cgroup, group);
         read_group(full, file, text);
         assert_string_equal(text, value);
 }
@@ -60,7 +60,7 @@ static void member_of(pid_t pid, char ret[256]) {
 static void expect_member(const Fixture *f, pid_t pid, const char *group) {
         char expected[256], text[256];
 
-        (void)snprintf(expected, sizeof(expected), "/%s/%s", f->cgroup, group);
+        (void)snprintf(expected, sizeof(expected), "/%s-%s", f->cgroup, group);
         member_of(pid, text);
         assert_string_equal(text, expected);
 }
@@ -78,6 +78,8 @@ static void expect_as_before(const Fixture *f) {
         member_of(f->subject.pid, text);
         assert_string_equal(text, "/");
         (void)snprintf(group, sizeof(group), "/%s", f->cgroup);
+        assert_int_equal(access(group_path(group, ""), F_OK), -1);
+        (void)snprintf(group, sizeof(group), "/%s-low-5", f->cgroup);
         assert_int_equal(access(group_path(group, ""), F_OK), -1);
         read_group("", "cgroup.subtree_control", text);
         assert_string_equal(text, f->control);
@@ -221,7 +223,7 @@ static void test_io_weight(void **state) {
         expect_member(f, other.pid, "low-5");
         expect_member(f, f->subject.pid, "low-5-10");
         expect_file(f, "low-5-10", "cpu.weight", "5");
-        (void)snprintf(group, sizeof(group), "/%s/low-5-10", f->cgroup);
+        (void)snprintf(group, sizeof(group), "/%s-low-5-10", f->cgroup);
         read_group(group, "io.bfq.weight", value);
         assert_string_equal(strrchr(value, ' ') ? strrchr(value, ' ') + 1 : value, "10");
         expect_restore(f, 2, 0);
