@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
+#include "daemon/actuators/actuator.h"
 #include "daemon/bus.h"
 #include "daemon/config.h"
 #include "daemon/manager.h"
@@ -24,11 +25,24 @@ int manager_load_policy(const Manager *m, Policy *ret, Error *e) {
         return 0;
 }
 
+int manager_make_effective(const Manager *m, const Policy *p, Policy *ret) {
+        const char *text;
+        int r = policy_copy(p, ret);
+
+        /* Groups of our own: not where systemd has the tree. A unit that can't be had is told by
+         * the processes themselves. */
+        if (r >= 0 && executor_probe_result(m->executor, &actuator_cgroup, &text) == -EOPNOTSUPP)
+                policy_drop_knobs(ret, actuator_cgroup.fields);
+        return r;
+}
+
 /* read_model: even where its name is the same, the file may be another now. */
 static int manager_install_policy(Manager *m, Policy *p, bool read_model) {
         bool timer = p->thresholds.interval != m->policy.thresholds.interval ||
                      p->thresholds.interval_max != m->policy.thresholds.interval_max;
         bool mode = p->mode != m->policy.mode;
+        _cleanup_(policy_done)
+        Policy effective = POLICY_INIT;
         _cleanup_(model_freep)
         Model *model = NULL;
         char reason[sizeof(m->model_reason)];
@@ -39,15 +53,20 @@ static int manager_install_policy(Manager *m, Policy *p, bool read_model) {
                 if (r < 0)
                         return r;
         }
-        r = pipeline_set_policy(m->pipeline, p);
+        r = manager_make_effective(m, p, &effective);
+        if (r >= 0)
+                r = pipeline_set_policy(m->pipeline, &effective);
         if (r < 0)
                 return r;
-        manager_record(m, policy, p);
+        manager_record(m, policy, &effective);
         if (model)
                 manager_take_model(m, TAKE_PTR(model), reason);
         policy_done(&m->policy);
         m->policy = *p;
         *p = POLICY_INIT;
+        policy_done(&m->effective_policy);
+        m->effective_policy = effective;
+        effective = POLICY_INIT;
         if (timer) {
                 r = manager_arm_timer(m);
                 if (r < 0)

@@ -169,7 +169,8 @@ static int manager_setup_policy(Manager *m, Error *e) {
                 if (r < 0)
                         return error_set(e, r, "cannot make the built-in policy");
         }
-        return 0;
+        r = manager_make_effective(m, &m->policy, &m->effective_policy);
+        return r < 0 ? error_set(e, r, "out of memory") : 0;
 }
 
 static int manager_setup_pipeline(Manager *m, Error *e) {
@@ -185,12 +186,12 @@ static int manager_setup_pipeline(Manager *m, Error *e) {
         if (r >= 0)
                 model_note_refused(m->model, m->model_reason);
         if (r >= 0)
-                r = pipeline_new(&m->policy, m->model, getpid(), &m->pipeline);
+                r = pipeline_new(&m->effective_policy, m->model, getpid(), &m->pipeline);
         if (r < 0)
                 return error_set(e, r, "cannot make the pipeline: %s", strerror(-r));
         if (m->options->recording)
-                r = recording_create(m->options->recording, &m->policy, m->model, getpid(),
-                                     &m->recording, e);
+                r = recording_create(m->options->recording, &m->effective_policy, m->model,
+                                     getpid(), &m->recording, e);
         if (r >= 0)
                 manager_load_priors(m);
         return r;
@@ -199,7 +200,8 @@ static int manager_setup_pipeline(Manager *m, Error *e) {
 static int manager_begin_feed(const RecordingSink *sink, Recording **ret, void *userdata) {
         const Manager *m = userdata;
 
-        return recording_create_sink(sink, &m->policy, m->model, getpid(), ret, /* e= */ NULL);
+        return recording_create_sink(sink, &m->effective_policy, m->model, getpid(), ret,
+                                     /* e= */ NULL);
 }
 
 static void manager_catch_up_feed(Recording *r, void *userdata) {
@@ -286,7 +288,7 @@ int manager_new(const Options *options, Manager **ret, Error *e) {
                 return error_set(e, -ENOMEM, "out of memory");
         m->options = options;
         m->root_fd = m->runtime_fd = -EBADF;
-        m->policy = POLICY_INIT;
+        m->policy = m->effective_policy = POLICY_INIT;
         m->sample = SAMPLE_INIT;
         m->cgroups = CGROUP_TREE_INIT;
         m->triggers = PSI_TRIGGERS_INIT;
@@ -313,6 +315,7 @@ Manager *manager_free(Manager *m) {
         model_store_free(m->models);
         settings_done(&m->runtime_settings);
         policy_done(&m->policy);
+        policy_done(&m->effective_policy);
         sample_done(&m->sample);
         cgroup_tree_done(&m->cgroups);
         executor_free(m->executor);

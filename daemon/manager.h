@@ -61,7 +61,8 @@ typedef struct Manager {
         LedgerReport ledger_report;
         Executor *executor;
 
-        Policy policy;
+        Policy policy;             /* as configured */
+        Policy effective_policy;   /* without what this machine lacks: what decides */
         Settings runtime_settings; /* what came over the bus */
         char policy_error[512];    /* why the files were refused; "" they were not */
         ModelStore *models;
@@ -131,6 +132,8 @@ void manager_on_event(const struct aikm_event *event, void *userdata);
 
 /* Files, command line, settings of the bus to one policy. Returns 0 or -errno with *e set. */
 int manager_load_policy(const Manager *m, Policy *ret, Error *e);
+/* A copy of p without the knobs that this machine lacks. Returns 0 or -ENOMEM. */
+int manager_make_effective(const Manager *m, const Policy *p, Policy *ret);
 /* All or none; until manager_reset(). 0 or -errno with *e set. */
 int manager_set(Manager *m, const Settings *settings, Error *e);
 int manager_reset(Manager *m, Error *e);

@@ -120,7 +120,7 @@ static bool owns_group(const Manager *m, uid_t uid, pid_t pid) {
 
 /* What is named here belongs to one process; anything else counts as a group's. */
 static bool is_attribute(const LedgerEntry *entry) {
-        static const char *const names[] = {"sched", "ioprio", "affinity"};
+        static const char *const names[] = {"sched", "ioprio", "affinity", "cgroup"};
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 if (streq(entry->actuator, names[i]))

@@ -86,11 +86,16 @@ static Verdict reduce_to_reach(const GuardInput *in, const Treatment *wanted, ui
         uint32_t set = 0;
         bool autogroup = (in->proc->valid & SAMPLE_GROUP) &&
                          in->proc->group_kind == SCHED_GROUP_AUTOGROUP;
+        /* Groups of ours take processes from the root group of control groups alone. */
+        bool rooted = !(in->proc->valid & SAMPLE_GROUP) ||
+                      in->proc->group_kind == SCHED_GROUP_ROOT || autogroup;
         bool mixed = m->group_holds_protected || in->group_holds_others;
 
         if (!((cpu || memory) && cpu_knobs) && !((io || memory) && io_knobs))
                 return VERDICT_NO_CONTENTION;
 
+        if (!rooted)
+                cpu_knobs &= ~(uint32_t)TREAT_CPU_WEIGHT;
         if (in->unit != VERDICT_TREATED) {
                 cpu_knobs &= ~(uint32_t)TREAT_UNIT;
                 io_knobs &= ~(uint32_t)TREAT_UNIT;

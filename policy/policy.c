@@ -140,6 +140,13 @@ int policy_copy(const Policy *from, Policy *ret) {
         return 0;
 }
 
+void policy_drop_knobs(Policy *p, uint32_t knobs) {
+        for (size_t i = 0; i < ELEMENTSOF(p->treatment); i++)
+                p->treatment[i].set &= ~knobs;
+        for (size_t i = 0; i < p->n_rules; i++)
+                p->rules[i].treatment.set &= ~knobs;
+}
+
 static bool glob_matches(const char *pattern, const char *text) {
         return !pattern[0] || (text && text[0] && fnmatch(pattern, text, 0) == 0);
 }

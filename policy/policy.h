@@ -163,11 +163,15 @@ typedef struct Policy {
 
 #define POLICY_INIT ((Policy){.mode = MODE_OBSERVE})
 
-/* The built-in policy: observe, machine scope, batch and memory to nice 19 (autogroup nice 19, unit
- * weight 20), io to best-effort 7. Returns 0 or -ENOMEM. */
+/* The built-in policy: observe, machine scope, batch and memory to nice 19 and a slice of 20 ms
+ * (autogroup nice 19, unit weight 20, a group of ours with cpu.idle), io to best-effort 7. Returns
+ * 0 or -ENOMEM. */
 int policy_init_default(Policy *p);
 void policy_done(Policy *p);
 int policy_copy(const Policy *from, Policy *ret);
+
+/* Takes knobs (TreatmentField bits) that the machine lacks out of every treatment. */
+void policy_drop_knobs(Policy *p, uint32_t knobs);
 
 /* ancestors: thread group ids from the process itself up to its oldest known ancestor. */
 typedef struct ScopeSubject {

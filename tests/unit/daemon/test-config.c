@@ -496,6 +496,8 @@ static void test_settings(void **state) {
         assert_int_equal(p.treatment[CLASS_BATCH].nice, 10);
         assert_true(p.treatment[CLASS_BATCH].set & TREAT_AUTOGROUP);
         set(&p, "classes.batch.autogroup_nice", "");
+        assert_true(p.treatment[CLASS_BATCH].set & TREAT_CPU_WEIGHT);
+        set(&p, "classes.batch.cpu_weight", "");
         assert_int_equal(p.treatment[CLASS_BATCH].set,
                          TREAT_NICE | TREAT_SLICE | TREAT_UNIT_CPU_WEIGHT);
         set(&p, "classes.batch.unit_cpu_weight", "idle");

@@ -140,12 +140,13 @@ static void test_session_holds_us(void **state) {
 }
 
 static void test_cgroup_out_of_reach(void **state) {
-        world_add_server(&w, SERVER);
-        for (pid_t pid = HOG; pid < HOG + 2; pid++) {
-                Actor *a = world_add_hog(&w, pid);
+        Actor *hogs[2];
 
-                a->s.group_kind = SCHED_GROUP_CGROUP;
-                a->s.group_id = 99;
+        world_add_server(&w, SERVER);
+        for (pid_t i = 0; i < 2; i++) {
+                hogs[i] = world_add_hog(&w, HOG + i);
+                hogs[i]->s.group_kind = SCHED_GROUP_CGROUP;
+                hogs[i]->s.group_id = 99;
         }
         world_tick(&w, 10);
         assert_int_equal(w.n_decisions, 0);
@@ -153,6 +154,15 @@ static void test_cgroup_out_of_reach(void **state) {
 
         w.policy.treatment[CLASS_BATCH].set |= TREAT_CPU_WEIGHT;
         w.policy.treatment[CLASS_BATCH].cpu_weight = 5;
+        world_set_policy(&w);
+        world_tick(&w, 3);
+        assert_int_equal(w.n_decisions, 0);
+        assert_int_equal(world_view(&w, HOG).verdict, VERDICT_OTHER_GROUP);
+
+        /* From a session there is a way into a group of ours. */
+        for (pid_t i = 0; i < 2; i++)
+                hogs[i]->s.group_kind = SCHED_GROUP_AUTOGROUP;
+        w.policy.treatment[CLASS_BATCH].set = TREAT_NICE | TREAT_CPU_WEIGHT;
         world_set_policy(&w);
         world_tick(&w, 3);
         assert_int_equal(w.n_decisions, 2);

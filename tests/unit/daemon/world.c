@@ -30,6 +30,8 @@ static const ModelVTable fake_vtable = {.predict = fake_predict};
 void world_init(World *w) {
         memset(w, 0, sizeof(*w));
         assert_int_equal(policy_init_default(&w->policy), 0);
+        /* As where systemd has the tree of control groups. */
+        policy_drop_knobs(&w->policy, TREAT_CPU_WEIGHT | TREAT_IO_WEIGHT);
         w->policy.mode = MODE_ENFORCE;
         /* Actors' rates are what the test says, whatever is done to them. */
         w->policy.impact.undo = false;

@@ -44,7 +44,12 @@ static void reset(void) {
 }
 
 static int setup(void **state) {
-        return policy_init_default(&policy);
+        int r = policy_init_default(&policy);
+
+        /* As where systemd has the tree of control groups. */
+        if (r >= 0)
+                policy_drop_knobs(&policy, TREAT_CPU_WEIGHT | TREAT_IO_WEIGHT);
+        return r;
 }
 
 static int teardown(void **state) {
@@ -292,6 +297,38 @@ static void test_reach(void **state) {
         }
 }
 
+/* A group of ours is a way out of the root group, wherever those who wait are; out of others there
+ * is none. */
+static void test_own_group(void **state) {
+        static const struct {
+                uint8_t kind;
+                bool known, reached;
+        } cases[] = {
+                {SCHED_GROUP_ROOT, true, true},
+                {SCHED_GROUP_AUTOGROUP, true, true},
+                {SCHED_GROUP_CGROUP, true, false},
+                {SCHED_GROUP_CGROUP, false, true},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Treatment t;
+
+                reset();
+                rule = (Rule){.load_class = -1, .has_treatment = true};
+                rule.treatment = (Treatment){.set = TREAT_CPU_WEIGHT};
+                in.rule = &rule;
+                in.meeting.within_group = false;
+                in.meeting.across_groups = true;
+                proc.valid = cases[i].known ? proc.valid | SAMPLE_GROUP
+                                            : proc.valid & ~(uint32_t)SAMPLE_GROUP;
+                proc.group_kind = cases[i].kind;
+                assert_int_equal(guard_check(&in, &t),
+                                 cases[i].reached ? VERDICT_TREATED : VERDICT_OTHER_GROUP);
+                if (cases[i].reached)
+                        assert_int_equal(t.set, TREAT_CPU_WEIGHT);
+        }
+}
+
 static void test_clamp(void **state) {
         Treatment t;
 
@@ -357,8 +394,8 @@ int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 T(test_each_verdict), T(test_precedence), T(test_never_demotes_protected),
-                T(test_reach),        T(test_clamp),      T(test_already_low),
-                T(test_standing),
+                T(test_reach),        T(test_own_group),  T(test_clamp),
+                T(test_already_low),  T(test_standing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
