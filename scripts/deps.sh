@@ -6,12 +6,13 @@ set -euo pipefail
 # Needed to build and run.
 build=(gcc clang llvm bpftool meson ninja-build pkg-config scdoc
     libsqlite3-dev libbpf-dev libelf-dev libsystemd-dev libcgroup-dev libjson-c-dev libmd-dev libncurses-dev libcmocka-dev
+    libonnx-dev libprotobuf-c-dev protobuf-c-compiler
     dbus dbus-bin procps)
 # Wanted, but a release may lack it: the trainer is then not built.
 optional=(darknet)
 # Needed by the tests and benchmarks alone.
 test=(clang-format clang-tidy cppcheck valgrind mandoc util-linux iproute2 rt-tests stress-ng xz-utils python3 python3-sklearn
-    sqlite3 python3-pandas dash
+    sqlite3 python3-pandas dash libonnx-testdata
     build-essential debhelper lintian git systemd groff-base
     qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs kmod zstd lz4)
 

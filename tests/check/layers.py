@@ -8,12 +8,13 @@ import re
 import sys
 
 CORE = ['collectors/sample.*', 'collectors/*-parse.*', 'collectors/ident.h', 'models/feature*', 'models/model.*', 'models/engine.*',
-        'models/import-darknet.*', 'models/rules.*', 'models/network.*', 'policy/*']
+        'models/import-darknet.*', 'models/rules.*', 'models/network.*', 'models/tensor.*', 'models/graph.*', 'models/operator.*',
+        'models/operators/*', 'policy/*']
 LIBC = ['assert.h', 'ctype.h', 'errno.h', 'float.h', 'fnmatch.h', 'inttypes.h', 'limits.h', 'math.h', 'sched.h', 'stdarg.h', 'stdbool.h',
         'stddef.h', 'stdint.h', 'stdio.h', 'stdlib.h', 'string.h', 'strings.h', 'time.h', 'unistd.h', 'sys/types.h', 'linux/types.h']
 PURE_DAEMON = ['daemon/pipeline*', 'daemon/proc-table*', 'daemon/judge*', 'daemon/tuner*', 'daemon/watchdog*', 'daemon/pace*', 'daemon/usage*', 'daemon/unit-table*',
                'daemon/seen-row*']
-FOREIGN = ['sqlite3.h', 'bpf/*', 'systemd/*', 'json-c/*', 'json.h', 'libcgroup.h', 'darknet.h', 'ncurses*', 'curses.h', 'libkmod.h', 'md5.h', 'sha2.h']
+FOREIGN = ['sqlite3.h', 'bpf/*', 'systemd/*', 'json-c/*', 'json.h', 'libcgroup.h', 'darknet.h', 'ncurses*', 'curses.h', 'libkmod.h', 'md5.h', 'sha2.h', 'protobuf-c/*']
 
 # First matching entry counts: files, project headers that they may include, foreign headers that they may include, libc limited?
 LAYERS = [
@@ -23,7 +24,8 @@ LAYERS = [
     ('collect', ['collectors/*'], ['util/*', 'collectors/*'] + CORE, ['bpf/*'], False),
     ('darknet worker', ['models/darknet/*', 'models/train/*'],
      ['util/*', 'models/*', 'daemon/recording.h', 'daemon/pipeline.h'] + CORE, ['darknet.h', 'json-c/*'], False),
-    ('model files', ['models/*'], ['util/*', 'models/*'] + CORE, ['json-c/*', 'sha2.h'], False),
+    ('compiler', ['models/compiler/*'], ['util/*', 'models/*'] + CORE, ['json-c/*', 'bpf/*', 'linux/*'], False),
+    ('model files', ['models/*'], ['util/*', 'models/*'] + CORE, ['json-c/*', 'sha2.h', 'protobuf-c/*'], False),
     ('pure daemon', PURE_DAEMON, ['util/*'] + PURE_DAEMON + CORE, [], True),
     ('daemon', ['daemon/*'], ['util/*', 'collectors/*', 'models/manifest.h', 'models/verify.h', 'models/train/row-table.h', 'daemon/*'] + CORE,
      ['systemd/*', 'json-c/*', 'libcgroup.h', 'libkmod.h', 'bpf/*'], False),
@@ -39,6 +41,7 @@ ONLY = {
     'sqlite3.h': ['record/*'],
     'ncurses*': ['cli/top/*'],
     'curses.h': ['cli/top/*'],
+    'protobuf-c/*': ['models/import-onnx.c'],
 }
 
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * A model as the kernel can compute it: integer steps over numbered cells, every rounding spelt out.
+ *
+ * The passes make it, the reference (reference.h) runs it, the back ends print it: all three compute
+ * the same bits. Cells are s32. The first n_fields cells are the input after its own quantisation;
+ * each step appends its outputs. A step reads only cells before its own.
+ *
+ *   rounding shift   rsh(v, s) = s ? (v + (1 << (s - 1))) >> s : v   on s64, arithmetic
+ *   requantisation   requant(v, c) = clamp(rsh(v * c.multiplier, c.shift), c.low, c.high)
+ *
+ * What a step may read and produce is bounded (Interval), and the interval pass has proved that no
+ * intermediate value leaves its type.
+ */
+
+#include <stdint.h>
+
+#include "util/error.h"
+#include "util/macro.h"
+
+#define PROGRAM_FIELDS_MAX 128  /* inputs */
+#define PROGRAM_CELLS_MAX 16384 /* inputs and all that steps compute */
+#define PROGRAM_OUTPUTS_MAX 64
+#define PROGRAM_STEPS_MAX 256
+
+typedef enum Precision {
+        PRECISION_INT8,  /* weights and activations in 8 bits, accumulators in 32 */
+        PRECISION_INT16, /* 16 bits, accumulators in 64 */
+        PRECISION_Q16,   /* Q16.16 in 32 bits, accumulators in 64 */
+        _PRECISION_COUNT
+} Precision;
+
+typedef struct Interval {
+        int64_t low;
+        int64_t high;
+} Interval;
+
+typedef struct Requant {
+        int32_t multiplier; /* > 0, but for leaky slopes, which may have any sign */
+        uint8_t shift;      /* 0 … 62 */
+        int32_t low;        /* ReLU is low = 0, Clip is low and high */
+        int32_t high;
+} Requant;
+
+/* Input i: requant(clamp(raw, low, high) - offset). A tree's input is left as it is (multiplier 1,
+ * shift 0): exact. raw is an unsigned 32-bit field, widened. */
+typedef struct FieldQuant {
+        int64_t low; /* the range that calibration saw or the spec states; within [0, 2^32 - 1] */
+        int64_t high;
+        int64_t offset;
+        Requant requant;
+} FieldQuant;
+
+typedef enum StepKind {
+        STEP_AFFINE,  /* y[o] = requant(bias[o] + sum_i weight[o][i] * x[i]) */
+        STEP_LEAKY,   /* y = x >= 0 ? x : requant(x) */
+        STEP_TABLE,   /* y = table[clamp(rsh(x * multiplier, shift), low, high) - low]: sigmoid, tanh */
+        STEP_PRODUCT, /* y[i] = requant(x[i] * x[n_outputs + i]) */
+        STEP_SUM,     /* y[i] = clamp(rsh(x[i] * m0 + x[n_outputs + i] * m1, shift)): cells of two scales */
+        STEP_MAX,     /* y[i] = max of the n_inputs / n_outputs cells of group i */
+        STEP_TREES,   /* y[o] = base[o] + sum over trees of the leaf's value[o] */
+        _STEP_KIND_COUNT
+} StepKind;
+
+/* One binary tree node: cell <= threshold goes to yes, else to no. Children are indices within the
+ * tree's nodes; a leaf has cell < 0 and `yes` is its index into leaf values. */
+typedef struct TreeNode {
+        int32_t cell; /* index into the step's inputs, or -1 */
+        int64_t threshold;
+        uint32_t yes;
+        uint32_t no;
+} TreeNode;
+
+typedef struct Tree {
+        size_t n_nodes; /* node 0 is the root; children come after their parent */
+        TreeNode *nodes;
+        size_t n_leaves;
+        int32_t *values; /* [n_leaves][n_outputs of the step] */
+} Tree;
+
+typedef struct Step {
+        StepKind kind;
+        char name[48]; /* of the node that it came from, for people */
+        size_t n_inputs;
+        uint32_t *inputs; /* cells */
+        size_t n_outputs;
+        uint32_t first;    /* its outputs are cells first … first + n_outputs - 1 */
+        Interval *outputs; /* [n_outputs], what the interval pass proved */
+
+        Requant *requant; /* AFFINE, LEAKY, PRODUCT: [n_outputs]; TABLE: [1] */
+        int32_t *weights; /* AFFINE: [n_outputs][n_inputs] */
+        int64_t *bias;    /* AFFINE: [n_outputs]; TREES: base */
+        int wide;         /* AFFINE: the accumulator needs 64 bits */
+        Interval accumulator; /* AFFINE: of all partial sums, in any order; TREES: of the sums */
+        size_t n_table;       /* TABLE: high - low + 1 */
+        int32_t *table;
+        int32_t m0, m1; /* SUM; shift, low and high are in requant[0] */
+        size_t n_trees;
+        Tree *trees;
+} Step;
+
+typedef enum DecisionKind {
+        DECISION_ARGMAX, /* the output with the largest value, the lowest index of equal ones */
+        DECISION_THRESHOLD, /* one output: 1 where value > threshold, else 0 */
+        DECISION_VALUE      /* no decision: the outputs themselves (regression) */
+} DecisionKind;
+
+typedef struct Program {
+        char name[64];
+        Precision precision;
+        int trees_only; /* no rounding anywhere: agrees with the float engine on every input */
+        size_t n_fields;
+        FieldQuant *fields;
+        size_t n_steps;
+        Step *steps;
+        size_t n_cells;
+        DecisionKind decision;
+        int64_t threshold;
+        size_t n_outputs;
+        uint32_t outputs[PROGRAM_OUTPUTS_MAX]; /* cells; all of one scale */
+        double output_scale; /* value = cell * output_scale + output_offset, for people and reports */
+        double output_offset;
+        int64_t labels[PROGRAM_OUTPUTS_MAX]; /* what argmax i (or threshold 0, 1) is called in the model */
+} Program;
+
+Program *program_free(Program *p);
+DEFINE_CLEANUP(Program *, program_free);

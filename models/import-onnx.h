@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * ONNX's ModelProto to a Graph, after full validation: nothing here trusts the file.
+ *
+ * Refused by name: an operator that operator.h does not have (operator, node, opset), an opset newer
+ * than is known (17; ai.onnx.ml 3), subgraphs, external data, sparse initializers, sequences and maps
+ * as inputs. ONNX files that no model of ours can have, such as ones with 2^40 elements, never cause
+ * an allocation.
+ */
+
+#include "models/graph.h"
+
+#define ONNX_FILE_MAX ((size_t)256 * 1024 * 1024)
+
+/* data: the file's bytes. Returns 0, -EINVAL (refused, *e says why), -EFBIG or -ENOMEM. */
+int import_onnx(const void *data, size_t size, Graph **ret, Error *e);
+
+/* A TensorProto alone, as the ONNX project's test data has them. The same errors. */
+int import_onnx_tensor(const void *data, size_t size, Tensor **ret, Error *e);
