@@ -44,6 +44,7 @@ typedef struct Node {
         size_t *outputs; /* the same; GRAPH_NO_VALUE: nobody wants it */
         size_t n_attributes;
         Attribute *attributes;
+        uint64_t *work; /* NULL but while graph_run() runs it: what operator_spend() draws on */
 } Node;
 
 typedef struct Value {
@@ -51,15 +52,21 @@ typedef struct Value {
         Tensor *constant; /* initializer, or NULL where an input or a node gives it */
 } Value;
 
+#define GRAPH_RANK_ANY SIZE_MAX
+
 typedef struct GraphInput {
         size_t value;
         ElementType type;
-        size_t rank;
+        size_t rank;                  /* or GRAPH_RANK_ANY */
         int64_t dim[TENSOR_RANK_MAX]; /* -1: any */
 } GraphInput;
 
 #define GRAPH_NODES_MAX ((size_t)65536)
 #define GRAPH_VALUES_MAX ((size_t)262144)
+#define GRAPH_EDGES_MAX ((size_t)4096) /* inputs or outputs of one node */
+/* One run: multiply-accumulates and elements moved; elements that are held at one time. */
+#define GRAPH_WORK_MAX (UINT64_C(1) << 32)
+#define GRAPH_ELEMENTS_MAX ((size_t)1 << 26)
 
 typedef struct Graph {
         size_t n_values;
@@ -69,9 +76,11 @@ typedef struct Graph {
         size_t n_inputs;
         GraphInput *inputs;
         size_t n_outputs;
-        size_t *outputs; /* indices of values */
+        size_t *outputs;   /* indices of values */
+        uint64_t work_max; /* of one run; 0: GRAPH_WORK_MAX */
 } Graph;
 
+/* calloc(1, sizeof(Graph)) is an empty graph. */
 Graph *graph_free(Graph *g);
 DEFINE_CLEANUP(Graph *, graph_free);
 
@@ -79,24 +88,30 @@ DEFINE_CLEANUP(Graph *, graph_free);
 ssize_t graph_add_value(Graph *g, const char *name);
 ssize_t graph_add_input(Graph *g, size_t value, ElementType type, size_t rank, const int64_t *dim);
 /* The node is appended without attributes; outputs are values that nothing else gives. */
-ssize_t graph_add_node(Graph *g, const Operator *op, const char *name, int opset,
-                       size_t n_inputs, const size_t *inputs, size_t n_outputs,
-                       const size_t *outputs);
+ssize_t graph_add_node(Graph *g, const Operator *op, const char *name, int opset, size_t n_inputs,
+                       const size_t *inputs, size_t n_outputs, const size_t *outputs);
 int graph_add_output(Graph *g, size_t value);
+/* Takes over what *a holds, and empties it; left as it is on failure. Returns 0, -EEXIST or
+ * -ENOMEM. */
+int graph_add_attribute(Graph *g, size_t node, Attribute *a);
+void attribute_done(Attribute *a);
 
 /* Puts nodes into an order in which each stands after what it needs, and checks that every value
- * needed has exactly one source. Returns 0 or -EINVAL with *e naming node or value. */
+ * needed has exactly one source and every node as many inputs and outputs as its operator takes.
+ * Returns 0, -EINVAL with *e naming node or value, or -ENOMEM. */
 int graph_finish(Graph *g, Error *e);
 
 /* Runs the graph: inputs in the order of g->inputs (type must be equal; shape is for the operators
  * to judge, but rank and fixed dimensions are checked), outputs new tensors in the order of
- * g->outputs. Returns 0, -EINVAL (the node and the reason are in *e), -EFBIG or -ENOMEM. Shapes need
- * no inference of their own: running on one row of zeros tells them. */
+ * g->outputs. Returns 0, -EINVAL or -ENOTSUP (the node and the reason are in *e), -EFBIG (more work
+ * or elements than the bounds above) or -ENOMEM. Shapes need no inference of their own: running on
+ * one row of zeros tells them. */
 int graph_run(const Graph *g, const Tensor *const *inputs, size_t n_inputs, Tensor **ret_outputs,
               Error *e);
 
-/* The same, and hands every value that was computed to visit before it is let go: what the
- * compiler calibrates and lowers by. */
+/* The same, and hands every node's inputs and outputs to visit when it has run: what the compiler
+ * calibrates and lowers by. NULL among them: not given, or not wanted. A negative return of visit
+ * ends the run with it. */
 typedef int (*graph_visit_t)(void *userdata, size_t node, const Tensor *const *in,
                              const Tensor *const *out, Error *e);
 int graph_run_visit(const Graph *g, const Tensor *const *inputs, size_t n_inputs,

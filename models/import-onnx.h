@@ -4,10 +4,10 @@
 /*
  * ONNX's ModelProto to a Graph, after full validation: nothing here trusts the file.
  *
- * Refused by name: an operator that operator.h does not have (operator, node, opset), an opset newer
- * than is known (17; ai.onnx.ml 3), subgraphs, external data, sparse initializers, sequences and maps
- * as inputs. ONNX files that no model of ours can have, such as ones with 2^40 elements, never cause
- * an allocation.
+ * Refused by name: an operator that operator.h does not have (operator, node, opset), an opset
+ * newer than is known (17; ai.onnx.ml 3), subgraphs, external data, sparse initializers, sequences
+ * and maps as inputs. ONNX files that no model of ours can have, such as ones with 2^40 elements,
+ * never cause an allocation.
  */
 
 #include "models/graph.h"

@@ -15,7 +15,7 @@
 
 typedef enum OperatorKind {
         OPERATOR_OTHER,
-        OPERATOR_MOVE,   /* output elements are elements of the first input, unchanged: any type will do */
+        OPERATOR_MOVE,   /* outputs are elements of the first input, unchanged: any type will do */
         OPERATOR_AFFINE, /* affine in its first input while the others are constant */
         OPERATOR_POINTWISE /* one element in, one out, in place */
 } OperatorKind;
@@ -26,15 +26,23 @@ struct Operator {
         int since; /* first version of the domain that has it */
         OperatorKind kind;
         size_t inputs_min;
-        size_t inputs_max;
+        size_t inputs_max; /* SIZE_MAX: any number */
         size_t outputs_max;
-        /* in: n->n_inputs tensors, NULL where one is not given. out: n->n_outputs places, all NULL at
-         * the start; the function fills at least the first with tensors of its own making (also those
-         * that nobody wants, if that is simpler: the caller frees them). Must not trust shapes, types,
+        /* in: n->n_inputs tensors (inputs_min … inputs_max, checked), NULL where one is not given:
+         * not among the first inputs_min. out: n->n_outputs places, all NULL at the start; the
+         * function fills at least the first with tensors of its own making (also those that nobody
+         * wants, if that is simpler: the caller frees them). Must not trust shapes, types,
          * attributes. Returns 0, or -EINVAL / -EFBIG / -ENOTSUP with *e naming what is wrong (the
          * caller adds the node's name), or -ENOMEM. */
         int (*run)(const Node *n, const Tensor *const *in, Tensor **out, Error *e);
 };
+
+/* Draws a * b * c off what the run may still do, before doing it: multiply-accumulates,
+ * comparisons, calls of exp() … that go beyond one pass over the inputs and outputs (those
+ * graph_run() counts itself). MatMul spends (m, k, n), a pool (output elements, window, 1), trees
+ * (rows, trees, depth or nodes). Returns 0, or -EFBIG with *e. A node outside a run has no bound.
+ */
+int operator_spend(const Node *n, uint64_t a, uint64_t b, uint64_t c, Error *e);
 
 /* Each file of models/operators has such a table; operator.c lists them. */
 typedef struct OperatorTable {
@@ -42,16 +50,24 @@ typedef struct OperatorTable {
         size_t n;
 } OperatorTable;
 
-extern const OperatorTable operators_elementwise; /* arithmetic with broadcasting, activations, Clip, Cast */
-extern const OperatorTable operators_matrix;      /* Gemm, MatMul, BatchNormalization, Softmax, ArgMax */
-extern const OperatorTable operators_move;        /* Reshape … Gather, Constant, Dropout, Identity */
-extern const OperatorTable operators_window;      /* Conv and the pools */
-extern const OperatorTable operators_quantized;   /* QuantizeLinear … MatMulInteger */
-extern const OperatorTable operators_recurrent;   /* GRU, LSTM */
-extern const OperatorTable operators_ml;          /* ai.onnx.ml but for trees */
-extern const OperatorTable operators_tree;        /* TreeEnsembleClassifier, TreeEnsembleRegressor */
+/* Arithmetic with broadcasting, activations, Clip, Cast. */
+extern const OperatorTable operators_elementwise;
+/* Gemm, MatMul, BatchNormalization, Softmax, ArgMax. */
+extern const OperatorTable operators_matrix;
+/* Reshape … Gather, Constant, Dropout, Identity. */
+extern const OperatorTable operators_move;
+/* Conv and the pools. */
+extern const OperatorTable operators_window;
+/* QuantizeLinear … MatMulInteger. */
+extern const OperatorTable operators_quantized;
+/* GRU, LSTM. */
+extern const OperatorTable operators_recurrent;
+/* ai.onnx.ml but for trees. */
+extern const OperatorTable operators_ml;
+/* TreeEnsembleClassifier, TreeEnsembleRegressor. */
+extern const OperatorTable operators_tree;
 
-/* NULL where there is none of that name in that domain. */
+/* NULL where there is none of that name in that domain. "ai.onnx" is DOMAIN_ONNX. */
 const Operator *operator_find(const char *domain, const char *name);
 /* All of them, in the tables' order: NULL past the end. */
 const Operator *operator_at(size_t i);

@@ -31,7 +31,7 @@ typedef enum ElementType {
 } ElementType;
 
 #define TENSOR_RANK_MAX 8
-#define TENSOR_ELEMENTS_MAX ((size_t)1 << 26) /* of all dimensions together */
+#define TENSOR_ELEMENTS_MAX ((size_t)1 << 24) /* of all dimensions together */
 
 typedef struct Tensor {
         ElementType type;
@@ -60,7 +60,7 @@ const char *element_type_name(ElementType type);
 size_t element_type_size(ElementType type);
 
 /* Product of the dimensions. Returns 0, -EINVAL (a negative one, rank too large) or -EFBIG (above
- * TENSOR_ELEMENTS_MAX). */
+ * TENSOR_ELEMENTS_MAX; a dimension of 0 does not hide that the others are). */
 int tensor_count(size_t rank, const int64_t *dim, size_t *ret);
 
 /* A tensor of zeros (strings: NULL). dim may be NULL where rank is 0. Returns 0, -EINVAL, -EFBIG or

@@ -14,22 +14,23 @@ typedef struct CalibrationRows {
 } CalibrationRows;
 
 typedef struct CompileOptions {
-        const char *name;       /* of the program; a C identifier */
-        int precision;          /* a Precision, or -1: measure all and take the cheapest that agrees */
-        double agreement_min;   /* share of rows with the same decision that "agrees" means; 0.995 */
+        const char *name; /* of the program; a C identifier */
+        int precision;    /* a Precision, or -1: measure all and take the cheapest that agrees */
+        double agreement_min; /* share of rows with the same decision that "agrees" means; 0.995 */
         const CalibrationRows *calibration; /* NULL: only models of trees, which need none */
         const Interval *field_ranges; /* [n_fields] or NULL: what the feature spec states of each */
 } CompileOptions;
 
 typedef struct CompileReport {
-        double agreement[_PRECISION_COUNT]; /* with the float engine, on the calibration rows held out; NAN: not tried */
+        double agreement[_PRECISION_COUNT]; /* with the float engine, on the calibration rows held
+                                               out; NAN: not tried */
         double error_max;                   /* largest |output - float output| of the one chosen */
         size_t rows;                        /* that agreement was measured on */
         size_t multiplications;             /* multiply-accumulates of one inference */
 } CompileReport;
 
 /* Returns 0 or -errno with *e naming the operator or node and the reason: one that the float engine
- * runs but the kernel can't, a shape that depends on data, sizes above PROGRAM_*_MAX, a model without
- * trees and no calibration rows, intervals that do not fit. */
+ * runs but the kernel can't, a shape that depends on data, sizes above PROGRAM_*_MAX, a model
+ * without trees and no calibration rows, intervals that do not fit. */
 int compile_graph(const Graph *g, const CompileOptions *options, Program **ret,
                   CompileReport *ret_report, Error *e);

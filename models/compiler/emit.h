@@ -15,7 +15,8 @@
  *
  *   #define NAME_FIELDS n  #define NAME_CELLS n  #define NAME_OUTPUTS n
  *   struct NAME_scratch { … };   what one inference needs besides the stack; may be empty of use
- *   static __always_inline long NAME_run(const __u32 *raw, struct NAME_scratch *scratch, __s32 *outputs);
+ *   static __always_inline long NAME_run(const __u32 *raw, struct NAME_scratch *scratch, __s32
+ * *outputs);
  *
  * which returns what reference_run() returns and stores the outputs where outputs is not NULL.
  */

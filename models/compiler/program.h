@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * A model as the kernel can compute it: integer steps over numbered cells, every rounding spelt out.
+ * A model as the kernel can compute it: integer steps over numbered cells, every rounding spelt
+ * out.
  *
- * The passes make it, the reference (reference.h) runs it, the back ends print it: all three compute
- * the same bits. Cells are s32. The first n_fields cells are the input after its own quantisation;
- * each step appends its outputs. A step reads only cells before its own.
+ * The passes make it, the reference (reference.h) runs it, the back ends print it: all three
+ * compute the same bits. Cells are s32. The first n_fields cells are the input after its own
+ * quantisation; each step appends its outputs. A step reads only cells before its own.
  *
  *   rounding shift   rsh(v, s) = s ? (v + (1 << (s - 1))) >> s : v   on s64, arithmetic
  *   requantisation   requant(v, c) = clamp(rsh(v * c.multiplier, c.shift), c.low, c.high)
@@ -54,11 +55,13 @@ typedef struct FieldQuant {
 } FieldQuant;
 
 typedef enum StepKind {
-        STEP_AFFINE,  /* y[o] = requant(bias[o] + sum_i weight[o][i] * x[i]) */
-        STEP_LEAKY,   /* y = x >= 0 ? x : requant(x) */
-        STEP_TABLE,   /* y = table[clamp(rsh(x * multiplier, shift), low, high) - low]: sigmoid, tanh */
+        STEP_AFFINE, /* y[o] = requant(bias[o] + sum_i weight[o][i] * x[i]) */
+        STEP_LEAKY,  /* y = x >= 0 ? x : requant(x) */
+        STEP_TABLE,  /* y = table[clamp(rsh(x * multiplier, shift), low, high) - low]: sigmoid, tanh
+                      */
         STEP_PRODUCT, /* y[i] = requant(x[i] * x[n_outputs + i]) */
-        STEP_SUM,     /* y[i] = clamp(rsh(x[i] * m0 + x[n_outputs + i] * m1, shift)): cells of two scales */
+        STEP_SUM,     /* y[i] = clamp(rsh(x[i] * m0 + x[n_outputs + i] * m1, shift)): cells of two
+                         scales */
         STEP_MAX,     /* y[i] = max of the n_inputs / n_outputs cells of group i */
         STEP_TREES,   /* y[o] = base[o] + sum over trees of the leaf's value[o] */
         _STEP_KIND_COUNT
@@ -89,10 +92,10 @@ typedef struct Step {
         uint32_t first;    /* its outputs are cells first … first + n_outputs - 1 */
         Interval *outputs; /* [n_outputs], what the interval pass proved */
 
-        Requant *requant; /* AFFINE, LEAKY, PRODUCT: [n_outputs]; TABLE: [1] */
-        int32_t *weights; /* AFFINE: [n_outputs][n_inputs] */
-        int64_t *bias;    /* AFFINE: [n_outputs]; TREES: base */
-        int wide;         /* AFFINE: the accumulator needs 64 bits */
+        Requant *requant;     /* AFFINE, LEAKY, PRODUCT: [n_outputs]; TABLE: [1] */
+        int32_t *weights;     /* AFFINE: [n_outputs][n_inputs] */
+        int64_t *bias;        /* AFFINE: [n_outputs]; TREES: base */
+        int wide;             /* AFFINE: the accumulator needs 64 bits */
         Interval accumulator; /* AFFINE: of all partial sums, in any order; TREES: of the sums */
         size_t n_table;       /* TABLE: high - low + 1 */
         int32_t *table;
@@ -102,7 +105,7 @@ typedef struct Step {
 } Step;
 
 typedef enum DecisionKind {
-        DECISION_ARGMAX, /* the output with the largest value, the lowest index of equal ones */
+        DECISION_ARGMAX,    /* the output with the largest value, the lowest index of equal ones */
         DECISION_THRESHOLD, /* one output: 1 where value > threshold, else 0 */
         DECISION_VALUE      /* no decision: the outputs themselves (regression) */
 } DecisionKind;
@@ -120,9 +123,11 @@ typedef struct Program {
         int64_t threshold;
         size_t n_outputs;
         uint32_t outputs[PROGRAM_OUTPUTS_MAX]; /* cells; all of one scale */
-        double output_scale; /* value = cell * output_scale + output_offset, for people and reports */
+        double output_scale; /* value = cell * output_scale + output_offset, for people and reports
+                              */
         double output_offset;
-        int64_t labels[PROGRAM_OUTPUTS_MAX]; /* what argmax i (or threshold 0, 1) is called in the model */
+        int64_t labels[PROGRAM_OUTPUTS_MAX]; /* what argmax i (or threshold 0, 1) is called in the
+                                                model */
 } Program;
 
 Program *program_free(Program *p);

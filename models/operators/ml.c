@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "models/operator.h"
+
+const OperatorTable operators_ml = {NULL, 0};
