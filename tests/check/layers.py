@@ -10,6 +10,10 @@ import sys
 CORE = ['collectors/sample.*', 'collectors/*-parse.*', 'collectors/ident.h', 'models/feature*', 'models/model.*', 'models/engine.*',
         'models/import-darknet.*', 'models/rules.*', 'models/network.*', 'models/tensor.*', 'models/graph*', 'models/operator.*',
         'models/operators/*', 'policy/*']
+# What the filter's BPF program and its twin in user space are both made of.
+FILTER = ['collectors/bpf/filter.h', 'collectors/bpf/filter-parse.h', 'collectors/bpf/filter-track.h', 'collectors/bpf/filter-fields.h',
+          'models/packet-fields.h']
+CORE += ['models/packet-field*', 'collectors/filter-twin.*']
 LIBC = ['assert.h', 'ctype.h', 'errno.h', 'float.h', 'fnmatch.h', 'inttypes.h', 'limits.h', 'math.h', 'sched.h', 'stdarg.h', 'stdbool.h',
         'stddef.h', 'stdint.h', 'stdio.h', 'stdlib.h', 'string.h', 'strings.h', 'time.h', 'unistd.h', 'sys/types.h', 'linux/types.h']
 PURE_DAEMON = ['daemon/pipeline*', 'daemon/proc-table*', 'daemon/judge*', 'daemon/tuner*', 'daemon/watchdog*', 'daemon/pace*', 'daemon/usage*', 'daemon/unit-table*',
@@ -19,8 +23,9 @@ FOREIGN = ['sqlite3.h', 'bpf/*', 'systemd/*', 'json-c/*', 'json.h', 'libcgroup.h
 # First matching entry counts: files, project headers that they may include, foreign headers that they may include, libc limited?
 LAYERS = [
     ('util', ['util/*'], ['util/*'], [], False),
-    ('core', CORE, ['util/*'] + CORE, [], True),
-    ('bpf', ['collectors/bpf/*'], ['collectors/bpf/*'], ['bpf/*'], False),
+    ('core', CORE, ['util/*'] + FILTER + CORE, [], True),
+    ('filter', FILTER, FILTER, [], True),
+    ('bpf', ['collectors/bpf/*'], ['collectors/bpf/*'] + FILTER, ['bpf/*'], False),
     ('collect', ['collectors/*'], ['util/*', 'collectors/*'] + CORE, ['bpf/*'], False),
     ('darknet worker', ['models/darknet/*', 'models/train/*'],
      ['util/*', 'models/*', 'daemon/recording.h', 'daemon/pipeline.h'] + CORE, ['darknet.h', 'json-c/*'], False),
