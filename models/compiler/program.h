@@ -13,7 +13,8 @@
  *   requantisation   requant(v, c) = clamp(rsh(v * c.multiplier, c.shift), c.low, c.high)
  *
  * What a step may read and produce is bounded (Interval), and the interval pass has proved that no
- * intermediate value leaves its type.
+ * intermediate value leaves its type: accumulators fit 32 bits where `wide` is not set, and every
+ * v * multiplier with its rounding fits 64.
  */
 
 #include <stdint.h>
@@ -46,7 +47,8 @@ typedef struct Requant {
 } Requant;
 
 /* Input i: requant(clamp(raw, low, high) - offset). A tree's input is left as it is (multiplier 1,
- * shift 0): exact. raw is an unsigned 32-bit field, widened. */
+ * shift 0): exact; its offset is not 0 only where its range goes beyond 2^31. raw is an unsigned
+ * 32-bit field, widened. */
 typedef struct FieldQuant {
         int64_t low; /* the range that calibration saw or the spec states; within [0, 2^32 - 1] */
         int64_t high;
@@ -60,18 +62,20 @@ typedef enum StepKind {
         STEP_TABLE,  /* y = table[clamp(rsh(x * multiplier, shift), low, high) - low]: sigmoid, tanh
                       */
         STEP_PRODUCT, /* y[i] = requant(x[i] * x[n_outputs + i]) */
-        STEP_SUM,     /* y[i] = clamp(rsh(x[i] * m0 + x[n_outputs + i] * m1, shift)): cells of two
-                         scales */
-        STEP_MAX,     /* y[i] = max of the n_inputs / n_outputs cells of group i */
+        STEP_SUM,     /* y[i] = requant(bias[i] + sum over the cells of group i of weight * x) */
+        STEP_MAX,     /* y[i] = max of the cells of group i */
         STEP_TREES,   /* y[o] = base[o] + sum over trees of the leaf's value[o] */
         _STEP_KIND_COUNT
 } StepKind;
+/* Group i of SUM and MAX: inputs i * k … i * k + k - 1, with k = n_inputs / n_outputs (no
+ * remainder). A SUM is an AFFINE whose outputs have few inputs each and share none: scales, sums of
+ * two vectors. */
 
 /* One binary tree node: cell <= threshold goes to yes, else to no. Children are indices within the
  * tree's nodes; a leaf has cell < 0 and `yes` is its index into leaf values. */
 typedef struct TreeNode {
-        int32_t cell; /* index into the step's inputs, or -1 */
-        int64_t threshold;
+        int32_t cell;      /* index into the step's inputs, or -1 */
+        int64_t threshold; /* fits 32 bits */
         uint32_t yes;
         uint32_t no;
 } TreeNode;
@@ -92,15 +96,15 @@ typedef struct Step {
         uint32_t first;    /* its outputs are cells first … first + n_outputs - 1 */
         Interval *outputs; /* [n_outputs], what the interval pass proved */
 
-        Requant *requant;     /* AFFINE, LEAKY, PRODUCT: [n_outputs]; TABLE: [1] */
-        int32_t *weights;     /* AFFINE: [n_outputs][n_inputs] */
-        int64_t *bias;        /* AFFINE: [n_outputs]; TREES: base */
-        int wide;             /* AFFINE: the accumulator needs 64 bits */
-        Interval accumulator; /* AFFINE: of all partial sums, in any order; TREES: of the sums */
-        size_t n_table;       /* TABLE: high - low + 1 */
+        Requant *requant;     /* AFFINE, SUM, LEAKY, PRODUCT: [n_outputs]; TABLE: [1] */
+        int32_t *weights;     /* AFFINE: [n_outputs][n_inputs]; SUM: [n_inputs] */
+        int64_t *bias;        /* AFFINE, SUM: [n_outputs]; TREES: base */
+        int wide;             /* AFFINE, SUM: the accumulator needs 64 bits */
+        Interval accumulator; /* AFFINE, SUM, TREES: of all partial sums of any output, in any order
+                               */
+        size_t n_table;       /* TABLE: high - low + 1 of its requant */
         int32_t *table;
-        int32_t m0, m1; /* SUM; shift, low and high are in requant[0] */
-        size_t n_trees;
+        size_t n_trees; /* TREES; their sums fit 32 bits */
         Tree *trees;
 } Step;
 
@@ -130,5 +134,27 @@ typedef struct Program {
                                                 model */
 } Program;
 
+#define PROGRAM_TREE_DEPTH_MAX 64
+#define PROGRAM_TABLE_MAX 65536
+
 Program *program_free(Program *p);
 DEFINE_CLEANUP(Program *, program_free);
+
+/* Appends an empty step whose outputs start at p->n_cells, and raises n_cells by n_outputs; inputs
+ * are copied. The arrays that its kind needs are allocated, zeroed: requant, weights, bias,
+ * outputs, n_table entries, n_trees trees. NULL: out of memory. */
+Step *program_add_step(Program *p, StepKind kind, const char *name, size_t n_inputs,
+                       const uint32_t *inputs, size_t n_outputs, size_t n_table, size_t n_trees);
+
+/* Everything that reference and back ends rely on but for ranges (interval.h): counts, indices,
+ * order, shifts, bounds. Returns 0 or -EINVAL with *e naming the step. */
+int program_check(const Program *p, Error *e);
+
+/* Multiply-accumulates of one inference. */
+size_t program_multiplications(const Program *p);
+
+/* "int8", "int16", "q16"; -EINVAL for another name. */
+const char *precision_name(Precision p);
+int precision_from_name(const char *name);
+/* "affine", "trees" … */
+const char *step_kind_name(StepKind k);
