@@ -28,7 +28,14 @@ void attribute_done(Attribute *a) {
         *a = (Attribute){0};
 }
 
+static void node_release(Node *n) {
+        if (n->state)
+                n->op->release(n->state);
+        n->state = NULL;
+}
+
 static void node_done(Node *n) {
+        node_release(n);
         for (size_t i = 0; i < n->n_attributes; i++)
                 attribute_done(n->attributes + i);
         free(n->attributes);
@@ -316,6 +323,20 @@ static int find_order(const Graph *g, const size_t *source, size_t *order, Error
         return 0;
 }
 
+static int prepare(Node *n, Error *e) {
+        Error inner = ERROR_INIT;
+        int r;
+
+        node_release(n);
+        if (!n->op->prepare)
+                return 0;
+        r = n->op->prepare(n, &n->state, &inner);
+        if (r < 0 && r != -ENOMEM)
+                return error_set(e, r, "%s (node '%.128s', opset %d): %s", n->op->name, n->name,
+                                 n->opset, inner.text[0] ? inner.text : strerror(-r));
+        return r;
+}
+
 int graph_finish(Graph *g, Error *e) {
         _cleanup_free_
         size_t *source = calloc(MAX(g->n_values, 1u), sizeof(*source));
@@ -350,5 +371,10 @@ int graph_finish(Graph *g, Error *e) {
                 nodes[i] = g->nodes[order[i]];
         if (g->n_nodes > 0)
                 memcpy(g->nodes, nodes, g->n_nodes * sizeof(*nodes));
+        for (size_t i = 0; i < g->n_nodes; i++) {
+                r = prepare(g->nodes + i, e);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }

@@ -45,6 +45,7 @@ typedef struct Node {
         size_t n_attributes;
         Attribute *attributes;
         uint64_t *work; /* NULL but while graph_run() runs it: what operator_spend() draws on */
+        void *state;    /* what op->prepare() made of the attributes, or NULL */
 } Node;
 
 typedef struct Value {
@@ -98,7 +99,8 @@ void attribute_done(Attribute *a);
 
 /* Puts nodes into an order in which each stands after what it needs, and checks that every value
  * needed has exactly one source and every node as many inputs and outputs as its operator takes.
- * Returns 0, -EINVAL with *e naming node or value, or -ENOMEM. */
+ * Then prepares the nodes' state: attributes stay as they are from here on. Returns 0, -EINVAL with
+ * *e naming node or value, or -ENOMEM. */
 int graph_finish(Graph *g, Error *e);
 
 /* Runs the graph: inputs in the order of g->inputs (type must be equal; shape is for the operators

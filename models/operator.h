@@ -35,6 +35,11 @@ struct Operator {
          * attributes. Returns 0, or -EINVAL / -EFBIG / -ENOTSUP with *e naming what is wrong (the
          * caller adds the node's name), or -ENOMEM. */
         int (*run)(const Node *n, const Tensor *const *in, Tensor **out, Error *e);
+        /* Optional: works out of the attributes, once, what run() would otherwise work out each
+         * time; graph_finish() keeps it in n->state until release(). run() must do without it, too.
+         * The same errors as of run(). */
+        int (*prepare)(const Node *n, void **ret, Error *e);
+        void (*release)(void *state);
 };
 
 /* Draws a * b * c off what the run may still do, before doing it: multiply-accumulates,
