@@ -12,9 +12,14 @@
 
 #include "models/graph.h"
 
+/* The newest opsets that are known: those of ONNX 1.12. */
+#define ONNX_OPSET_MAX 17
+#define ONNX_OPSET_ML_MAX 3
 #define ONNX_FILE_MAX ((size_t)256 * 1024 * 1024)
 
-/* data: the file's bytes. Returns 0, -EINVAL (refused, *e says why), -EFBIG or -ENOMEM. */
+/* data: the file's bytes. Initializers that are inputs, too, are constants. An output's declared
+ * type is not looked at (ZipMap gives a tensor here). Names are cut to printable ASCII. Returns 0,
+ * -EINVAL (refused, *e says why), -EFBIG or -ENOMEM. */
 int import_onnx(const void *data, size_t size, Graph **ret, Error *e);
 
 /* A TensorProto alone, as the ONNX project's test data has them. The same errors. */

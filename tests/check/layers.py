@@ -46,7 +46,8 @@ ONLY = {
     'sqlite3.h': ['record/*'],
     'ncurses*': ['cli/top/*'],
     'curses.h': ['cli/top/*'],
-    'protobuf-c/*': ['models/import-onnx.c'],
+    'protobuf-c/*': ['models/import-onnx*'],
+    '*.pb-c.h': ['models/import-onnx*'],
 }
 
 
@@ -66,7 +67,7 @@ def check(path, text):
             continue
         header = m.group(2)
         if m.group(1) == '"':
-            generated = header.endswith('.skel.h') and name == 'collect'
+            generated = (header.endswith('.skel.h') and name == 'collect') or (header.endswith('.pb-c.h') and matches(path, ONLY['*.pb-c.h']))
             if not generated and not matches(header, project) and not matches(f'{own}/{header}', project):
                 yield f'{path}:{number}: {name} may not include "{header}"'
         elif matches(header, FOREIGN):
