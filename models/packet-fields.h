@@ -16,15 +16,15 @@
  * forgotten after 2^36 ns (69 s) of silence; _back is the way against this packet's: 0 where the
  * filter sits where it sees one way alone, such as on a host's own interface.
  *
- * Units: "log2" is 16 * log2(1 + x), straight lines between powers of two, so that heavy tails fit
- * into 8 bits; "1/255" is a share, 255 for all; "1024 ns" saves a division by 1000; "bits of 64" is
+ * Units: "log2" is 16 * log2(1 + x), cut, in straight lines between powers of two: heavy tails in 9
+ * bits; "1/255" is a share, 255 for all; "1024 ns" saves a division by 1000; "bits of 64" is
  * how many of 64 are set when each value sets one by its hash: n while few, 64 from some 300 on.
  *
  * A changed line changes the hash at the end, which a test checks; whoever changes the meaning of a
  * line and not its words raises the version. Models made for another table are refused.
  */
 #define PACKET_FIELDS_VERSION 1
-#define PACKET_FIELDS_HASH 0xaae22c3ec22db13eULL
+#define PACKET_FIELDS_HASH 0xacf324e1377536faULL
 
 #define PACKET_FIELDS_OF_PACKET(X)                                                                 \
         X(IP_LENGTH, "ip_length", "B", PACKET, 65575, "IP header, extensions and all behind them") \
@@ -65,12 +65,12 @@
 
 #define PACKET_FIELDS_OF_SOURCE(X)                                                                \
         X(SOURCE_PACKETS, "source_packets", "packets", SOURCE, UINT32_MAX, "sent by it")          \
-        X(SOURCE_PACKETS_LOG2, "source_packets_log2", "log2", SOURCE, 512, "source_packets")      \
+        X(SOURCE_PACKETS_LOG2, "source_packets_log2", "log2", SOURCE, 511, "source_packets")      \
         X(SOURCE_BYTES, "source_bytes", "B", SOURCE, UINT32_MAX, "sum of ip_length")              \
-        X(SOURCE_BYTES_LOG2, "source_bytes_log2", "log2", SOURCE, 512, "source_bytes")            \
+        X(SOURCE_BYTES_LOG2, "source_bytes_log2", "log2", SOURCE, 511, "source_bytes")            \
         X(SOURCE_PAYLOAD_MEAN, "source_payload_mean", "B", SOURCE, 65535, "payload per packet")   \
         X(SOURCE_SYNS, "source_syns", "packets", SOURCE, UINT32_MAX, "TCP with SYN, without ACK") \
-        X(SOURCE_SYNS_LOG2, "source_syns_log2", "log2", SOURCE, 512, "source_syns")               \
+        X(SOURCE_SYNS_LOG2, "source_syns_log2", "log2", SOURCE, 511, "source_syns")               \
         X(SOURCE_SYN_ACKS, "source_syn_acks", "packets", SOURCE, UINT32_MAX, "TCP with both")     \
         X(SOURCE_RESETS, "source_resets", "packets", SOURCE, UINT32_MAX, "TCP with RST")          \
         X(SOURCE_FINS, "source_fins", "packets", SOURCE, UINT32_MAX, "TCP with FIN")              \
@@ -89,15 +89,15 @@
           "different source ports that it sent from")                                             \
         X(SOURCE_GAP, "source_gap", "1024 ns", SOURCE, UINT32_MAX,                                \
           "since its packet before; the largest where there was none")                            \
-        X(SOURCE_GAP_LOG2, "source_gap_log2", "log2", SOURCE, 512, "source_gap")                  \
+        X(SOURCE_GAP_LOG2, "source_gap_log2", "log2", SOURCE, 511, "source_gap")                  \
         X(SOURCE_GAP_MEAN, "source_gap_mean", "1024 ns", SOURCE, UINT32_MAX,                      \
           "source_gap, an eighth of each new one")                                                \
-        X(SOURCE_GAP_MEAN_LOG2, "source_gap_mean_log2", "log2", SOURCE, 512, "source_gap_mean")   \
-        X(SOURCE_PACKETS_SLOW_LOG2, "source_packets_slow_log2", "log2", SOURCE, 512,              \
+        X(SOURCE_GAP_MEAN_LOG2, "source_gap_mean_log2", "log2", SOURCE, 511, "source_gap_mean")   \
+        X(SOURCE_PACKETS_SLOW_LOG2, "source_packets_slow_log2", "log2", SOURCE, 511,              \
           "source_packets over 17 s")                                                             \
         X(SOURCE_PAYLOAD_MEAN_SLOW, "source_payload_mean_slow", "B", SOURCE, 65535,               \
           "source_payload_mean over 17 s")                                                        \
-        X(SOURCE_SYNS_SLOW_LOG2, "source_syns_slow_log2", "log2", SOURCE, 512,                    \
+        X(SOURCE_SYNS_SLOW_LOG2, "source_syns_slow_log2", "log2", SOURCE, 511,                    \
           "source_syns over 17 s")                                                                \
         X(SOURCE_SYN_SHARE_SLOW, "source_syn_share_slow", "1/255", SOURCE, 255,                   \
           "source_syn_share over 17 s")                                                           \
@@ -115,15 +115,15 @@
 #define PACKET_FIELDS_OF_DESTINATION(X)                                                        \
         X(DESTINATION_PACKETS, "destination_packets", "packets", DESTINATION, UINT32_MAX,      \
           "sent to it")                                                                        \
-        X(DESTINATION_PACKETS_LOG2, "destination_packets_log2", "log2", DESTINATION, 512,      \
+        X(DESTINATION_PACKETS_LOG2, "destination_packets_log2", "log2", DESTINATION, 511,      \
           "destination_packets")                                                               \
-        X(DESTINATION_BYTES_LOG2, "destination_bytes_log2", "log2", DESTINATION, 512,          \
+        X(DESTINATION_BYTES_LOG2, "destination_bytes_log2", "log2", DESTINATION, 511,          \
           "sum of ip_length")                                                                  \
         X(DESTINATION_PAYLOAD_MEAN, "destination_payload_mean", "B", DESTINATION, 65535,       \
           "payload per packet")                                                                \
         X(DESTINATION_SYNS, "destination_syns", "packets", DESTINATION, UINT32_MAX,            \
           "TCP with SYN, without ACK")                                                         \
-        X(DESTINATION_SYNS_LOG2, "destination_syns_log2", "log2", DESTINATION, 512,            \
+        X(DESTINATION_SYNS_LOG2, "destination_syns_log2", "log2", DESTINATION, 511,            \
           "destination_syns")                                                                  \
         X(DESTINATION_SYN_SHARE, "destination_syn_share", "1/255", DESTINATION, 255,           \
           "destination_syns per packet")                                                       \
@@ -134,7 +134,7 @@
         X(DESTINATION_PEERS, "destination_peers", "bits of 64", DESTINATION, 64,               \
           "different addresses that sent to it")                                               \
         X(DESTINATION_PACKETS_SLOW_LOG2, "destination_packets_slow_log2", "log2", DESTINATION, \
-          512, "destination_packets over 17 s")                                                \
+          511, "destination_packets over 17 s")                                                \
         X(DESTINATION_SYN_SHARE_SLOW, "destination_syn_share_slow", "1/255", DESTINATION, 255, \
           "destination_syn_share over 17 s")                                                   \
         X(DESTINATION_PORTS_SLOW, "destination_ports_slow", "bits of 64", DESTINATION, 64,     \
@@ -144,27 +144,27 @@
 
 #define PACKET_FIELDS_OF_FLOW(X)                                                                  \
         X(FLOW_PACKETS, "flow_packets", "packets", FLOW, UINT32_MAX, "this packet's way")         \
-        X(FLOW_PACKETS_LOG2, "flow_packets_log2", "log2", FLOW, 512, "flow_packets")              \
+        X(FLOW_PACKETS_LOG2, "flow_packets_log2", "log2", FLOW, 511, "flow_packets")              \
         X(FLOW_BYTES, "flow_bytes", "B", FLOW, UINT32_MAX, "sum of ip_length, this way")          \
-        X(FLOW_BYTES_LOG2, "flow_bytes_log2", "log2", FLOW, 512, "flow_bytes")                    \
+        X(FLOW_BYTES_LOG2, "flow_bytes_log2", "log2", FLOW, 511, "flow_bytes")                    \
         X(FLOW_PAYLOAD_MEAN, "flow_payload_mean", "B", FLOW, 65535,                               \
           "payload per packet, this way")                                                         \
         X(FLOW_DURATION, "flow_duration", "1024 ns", FLOW, UINT32_MAX,                            \
           "since the flow's first packet of either way")                                          \
-        X(FLOW_DURATION_LOG2, "flow_duration_log2", "log2", FLOW, 512, "flow_duration")           \
+        X(FLOW_DURATION_LOG2, "flow_duration_log2", "log2", FLOW, 511, "flow_duration")           \
         X(FLOW_GAP, "flow_gap", "1024 ns", FLOW, UINT32_MAX,                                      \
           "since the flow's packet before, either way; the largest where there was none")         \
-        X(FLOW_GAP_LOG2, "flow_gap_log2", "log2", FLOW, 512, "flow_gap")                          \
+        X(FLOW_GAP_LOG2, "flow_gap_log2", "log2", FLOW, 511, "flow_gap")                          \
         X(FLOW_GAP_MEAN, "flow_gap_mean", "1024 ns", FLOW, UINT32_MAX,                            \
           "flow_gap, an eighth of each new one")                                                  \
-        X(FLOW_GAP_MEAN_LOG2, "flow_gap_mean_log2", "log2", FLOW, 512, "flow_gap_mean")           \
+        X(FLOW_GAP_MEAN_LOG2, "flow_gap_mean_log2", "log2", FLOW, 511, "flow_gap_mean")           \
         X(FLOW_FLAGS, "flow_flags", "bits", FLOW, 255, "all tcp_flags seen so far, this way")     \
         X(FLOW_SYNS, "flow_syns", "packets", FLOW, UINT32_MAX, "TCP with SYN, this way")          \
         X(FLOW_IS_REPLY, "flow_is_reply", "0/1", FLOW, 1, "the other side sent the first packet") \
         X(FLOW_PACKETS_BACK, "flow_packets_back", "packets", FLOW, UINT32_MAX, "the other way")   \
-        X(FLOW_PACKETS_BACK_LOG2, "flow_packets_back_log2", "log2", FLOW, 512,                    \
+        X(FLOW_PACKETS_BACK_LOG2, "flow_packets_back_log2", "log2", FLOW, 511,                    \
           "flow_packets_back")                                                                    \
-        X(FLOW_BYTES_BACK_LOG2, "flow_bytes_back_log2", "log2", FLOW, 512,                        \
+        X(FLOW_BYTES_BACK_LOG2, "flow_bytes_back_log2", "log2", FLOW, 511,                        \
           "sum of ip_length, the other way")                                                      \
         X(FLOW_FLAGS_BACK, "flow_flags_back", "bits", FLOW, 255,                                  \
           "all tcp_flags seen so far, the other way")

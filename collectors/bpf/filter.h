@@ -19,7 +19,7 @@
 	X(NOT_IP, "neither IPv4 nor IPv6")                                                         \
 	X(VLAN_DEPTH, "more than two VLAN tags")                                                   \
 	X(BAD_VERSION, "version is not that of its type")                                          \
-	X(BAD_HEADER_LENGTH, "IP header shorter than can be or longer than the packet")            \
+	X(BAD_HEADER_LENGTH, "IPv4 header length below 20")                                        \
 	X(BAD_LENGTH, "IP length shorter than its header")                                         \
 	X(TRUNCATED, "frame ends before its IP length")                                            \
 	X(EXTENSIONS, "IPv6 extension headers too many, too long or cut")                          \
