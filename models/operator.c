@@ -5,8 +5,9 @@
 #include "models/operator.h"
 
 static const OperatorTable *const tables[] = {
-        &operators_elementwise, &operators_matrix,    &operators_move, &operators_window,
-        &operators_quantized,   &operators_recurrent, &operators_ml,   &operators_tree,
+        &operators_elementwise, &operators_cast,   &operators_matrix,    &operators_reduce,
+        &operators_move,        &operators_window, &operators_quantized, &operators_recurrent,
+        &operators_ml,          &operators_tree,
 };
 
 const Operator *operator_find(const char *domain, const char *name) {

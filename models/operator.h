@@ -55,10 +55,14 @@ typedef struct OperatorTable {
         size_t n;
 } OperatorTable;
 
-/* Arithmetic with broadcasting, activations, Clip, Cast. */
+/* Arithmetic with broadcasting, activations, Clip. */
 extern const OperatorTable operators_elementwise;
-/* Gemm, MatMul, BatchNormalization, Softmax, ArgMax. */
+/* Cast. */
+extern const OperatorTable operators_cast;
+/* Gemm, MatMul, BatchNormalization. */
 extern const OperatorTable operators_matrix;
+/* Along axes: Softmax, ArgMax, ReduceSum … */
+extern const OperatorTable operators_reduce;
 /* Reshape … Gather, Constant, Dropout, Identity. */
 extern const OperatorTable operators_move;
 /* Conv and the pools. */
