@@ -31,6 +31,7 @@ typedef struct Forest Forest; /* how trees are laid out: emit-trees.c */
 typedef struct StepPlan {
         Affine *affine; /* STEP_AFFINE */
         Forest *forest; /* STEP_TREES */
+        bool used;      /* somebody reads what it makes */
 } StepPlan;
 
 typedef struct Emit {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The steps that compute each output from one or two cells, or the largest of several. */
+/* The steps that compute each output from a few cells. */
 #include "models/compiler/emit-internal.h"
 
 #include <errno.h>
@@ -8,36 +8,49 @@
 /* From so many outputs on, where they are all alike, a loop. */
 #define LOOP_MIN 12
 
-/* Whether n inputs lie side by side in one bank. */
-static bool is_run(const Emit *e, const Step *s, size_t from, size_t n) {
-        for (size_t i = 1; i < n; i++)
-                if (s->inputs[from + i] != s->inputs[from] + i ||
-                    emit_bank_of(e, s->inputs[from + i]) != emit_bank_of(e, s->inputs[from]))
-                        return false;
-        return true;
-}
-
-static bool is_alike(const Step *s) {
-        if (s->kind == STEP_TABLE || s->kind == STEP_SUM)
-                return true;
-        for (size_t i = 1; i < s->n_outputs; i++)
-                if (memcmp(&s->requant[i], &s->requant[0], sizeof(s->requant[0])) != 0)
-                        return false;
-        return true;
-}
-
+/* Cells that one output is computed from. */
 static size_t operands(const Step *s) {
-        return s->kind == STEP_PRODUCT || s->kind == STEP_SUM ? 2 : 1;
+        return s->kind == STEP_PRODUCT                      ? 2
+               : s->kind == STEP_SUM || s->kind == STEP_MAX ? s->n_inputs / s->n_outputs
+                                                            : 1;
+}
+
+static uint32_t operand(const Step *s, size_t o, size_t k) {
+        return s->inputs[s->kind == STEP_PRODUCT ? k * s->n_outputs + o : o * operands(s) + k];
+}
+
+static bool is_equal(const Requant *a, const Requant *b) {
+        return a->multiplier == b->multiplier && a->shift == b->shift && a->low == b->low &&
+               a->high == b->high;
+}
+
+/* Whether each output is computed as the first one, from cells beside those. */
+static bool is_alike(const Emit *e, const Step *s) {
+        size_t n = operands(s);
+
+        for (size_t o = 1; o < s->n_outputs; o++) {
+                if (s->kind != STEP_TABLE && s->kind != STEP_MAX &&
+                    !is_equal(&s->requant[o], &s->requant[0]))
+                        return false;
+                if (s->kind == STEP_SUM && s->bias[o] != s->bias[0])
+                        return false;
+                for (size_t k = 0; k < n; k++) {
+                        uint32_t first = operand(s, 0, k), cell = operand(s, o, k);
+
+                        if (cell != first + o || emit_bank_of(e, cell) != emit_bank_of(e, first))
+                                return false;
+                        if (s->kind == STEP_SUM && s->weights[o * n + k] != s->weights[k])
+                                return false;
+                }
+        }
+        return true;
 }
 
 void emit_simple_plan(Emit *e, size_t step) {
         const Step *s = &e->p->steps[step];
-        size_t n = s->n_outputs;
 
-        if (n < LOOP_MIN || s->kind == STEP_MAX || !is_alike(s) || !is_run(e, s, 0, n) ||
-            (operands(s) == 2 && !is_run(e, s, n, n)))
-                return;
-        emit_set_indexed(e, step);
+        if (s->n_outputs >= LOOP_MIN && is_alike(e, s))
+                emit_set_indexed(e, step);
 }
 
 /* ---- tables ---- */
@@ -76,23 +89,25 @@ int emit_simple_tables(const Emit *e, size_t step) {
 
 /* ---- statements ---- */
 
-/* Outputs from … from + n - 1, which are alike; their operands' bounds together. */
+/* Output o, or in a loop, where `at` is the index, all of them, which are alike. */
 typedef struct Part {
+        const Emit *e;
         size_t step;
-        size_t from;
-        size_t n;
-        const char *at;        /* "i" in a loop */
-        char x[EMIT_TEXT_MAX]; /* the operands */
-        char y[EMIT_TEXT_MAX];
-        WideInterval a;
-        WideInterval b;
+        const Step *s;
+        size_t o;
+        const char *at;
 } Part;
 
-static WideInterval join_bounds(const Emit *e, const Step *s, size_t from, size_t n) {
+static void part_cell(const Part *p, size_t k, char ret[EMIT_TEXT_MAX]) {
+        emit_cell(p->e, operand(p->s, p->o, k), p->at, ret);
+}
+
+/* Of operand k. */
+static WideInterval part_bounds(const Part *p, size_t k) {
         WideInterval v = {INT64_MAX, INT64_MIN};
 
-        for (size_t i = from; i < from + n; i++) {
-                Interval c = emit_bounds(e, s->inputs[i]);
+        for (size_t o = p->o; o < (p->at ? p->s->n_outputs : p->o + 1); o++) {
+                Interval c = emit_bounds(p->e, operand(p->s, o, k));
 
                 v.low = MIN(v.low, c.low);
                 v.high = MAX(v.high, c.high);
@@ -106,129 +121,139 @@ static WideInterval product_bounds(WideInterval a, WideInterval b) {
         return (WideInterval){MIN(MIN(x, y), MIN(z, w)), MAX(MAX(x, y), MAX(z, w))};
 }
 
-static int emit_leaky(const Emit *e, const Step *s, const Part *p, int64_t origin) {
-        WideInterval negative = {MIN(p->a.low, 0), MIN(p->a.high, 0)};
+static void part_target(const Part *p) {
+        fprintf(p->e->f, "\t\t%s[%zu%s%s] = ", p->e->banks[p->step + 1].place, p->o,
+                p->at ? " + " : "", p->at ?: "");
+}
+
+static int emit_leaky(const Part *p, int64_t origin) {
+        WideInterval x = part_bounds(p, 0), negative = {MIN(x.low, 0), MIN(x.high, 0)};
         char text[EMIT_TEXT_MAX];
         Scaling q;
-        int r = emit_requant(s->requant[p->from], negative, /* origin= */ 0, &q);
+        int r = emit_requant(p->s->requant[p->o], negative, /* origin= */ 0, &q);
 
         if (r < 0)
                 return r;
-        /* Of what is not negative, requantisation gives anything: it is masked away. */
-        fprintf(e->f, "(x & ~m) + ((");
-        emit_scaled(e, &q, "x");
-        fprintf(e->f, ") & m) - %s;\n", emit_literal(origin, text));
+        part_cell(p, 0, text);
+        fprintf(p->e->f, "\t\tx = %s;\n\t\tm = x >> 63;\n\t\t%s_HIDE(m);\n", text, p->e->p->name);
+        part_target(p);
+        /* Of what is not negative, requantisation may give anything: it is masked away. */
+        fputs("(x & ~m) + ((", p->e->f);
+        emit_scaled(p->e, &q, "x");
+        fprintf(p->e->f, ") & m) - %s;\n", emit_literal(origin, text));
         return 0;
 }
 
-static int emit_sum(const Emit *e, const Step *s, const Part *p, int64_t origin) {
-        WideInterval m0 = {s->m0, s->m0}, m1 = {s->m1, s->m1};
-        WideInterval a = product_bounds(p->a, m0), b = product_bounds(p->b, m1);
-        char text[EMIT_TEXT_MAX + 64];
-        Requant q = s->requant[0];
-        Scaling scaling;
-        int r;
-
-        q.multiplier = 1;
-        r = emit_requant(q, (WideInterval){a.low + b.low, a.high + b.high}, origin, &scaling);
-        if (r < 0)
-                return r;
-        snprintf(text, sizeof(text), "x * %" PRId64 " + y * %" PRId64, (int64_t)s->m0,
-                 (int64_t)s->m1);
-        emit_scaled(e, &scaling, text);
-        fputs(";\n", e->f);
-        return 0;
-}
-
-static int emit_value(const Emit *e, const Step *s, const Part *p, int64_t origin) {
+static int emit_sum(const Part *p, int64_t origin) {
+        const Step *s = p->s;
+        size_t n = operands(s);
+        WideInterval v = {s->bias[p->o], s->bias[p->o]};
+        char text[EMIT_TEXT_MAX], weight[EMIT_TEXT_MAX];
         Scaling q;
         int r;
 
-        switch (s->kind) {
+        fprintf(p->e->f, "\t\tx = %s;\n", emit_literal(s->bias[p->o], text));
+        for (size_t k = 0; k < n; k++) {
+                int64_t w = s->weights[p->o * n + k];
+                WideInterval term = product_bounds(part_bounds(p, k), (WideInterval){w, w});
+
+                v.low += term.low;
+                v.high += term.high;
+                part_cell(p, k, text);
+                fprintf(p->e->f, "\t\tx += %s * %s;\n", text, emit_literal(w, weight));
+        }
+        r = emit_requant(s->requant[p->o], v, origin, &q);
+        if (r < 0)
+                return r;
+        part_target(p);
+        emit_scaled(p->e, &q, "x");
+        fputs(";\n", p->e->f);
+        return 0;
+}
+
+static int emit_product(const Part *p, int64_t origin) {
+        char text[EMIT_TEXT_MAX];
+        Scaling q;
+        int r = emit_requant(p->s->requant[p->o],
+                             product_bounds(part_bounds(p, 0), part_bounds(p, 1)), origin, &q);
+
+        if (r < 0)
+                return r;
+        part_cell(p, 0, text);
+        fprintf(p->e->f, "\t\tx = %s;\n", text);
+        part_cell(p, 1, text);
+        fprintf(p->e->f, "\t\tx *= %s;\n", text);
+        part_target(p);
+        emit_scaled(p->e, &q, "x");
+        fputs(";\n", p->e->f);
+        return 0;
+}
+
+static int emit_table(const Part *p) {
+        const Requant *requant = &p->s->requant[0];
+        char text[EMIT_TEXT_MAX];
+        Scaling q;
+        int r = emit_requant(*requant, part_bounds(p, 0), requant->low, &q);
+
+        if (r < 0)
+                return r;
+        part_cell(p, 0, text);
+        fprintf(p->e->f, "\t\tx = %s;\n", text);
+        part_target(p);
+        fprintf(p->e->f, "%s_t%zu[(__u32)(", p->e->p->name, p->step);
+        emit_scaled(p->e, &q, "x");
+        fprintf(p->e->f, ") & 0x%zx];\n", table_size(p->s) - 1);
+        return 0;
+}
+
+static int emit_max(const Part *p, int64_t origin) {
+        char text[EMIT_TEXT_MAX];
+
+        part_cell(p, 0, text);
+        fprintf(p->e->f, "\t\tx = %s;\n", text);
+        for (size_t k = 1; k < operands(p->s); k++) {
+                part_cell(p, k, text);
+                fprintf(p->e->f, "\t\tx = %s_floor(x, %s);\n", p->e->p->name, text);
+        }
+        part_target(p);
+        fprintf(p->e->f, "x - %s;\n", emit_literal(origin, text));
+        return 0;
+}
+
+static int emit_part(const Part *p) {
+        int64_t origin = p->e->banks[p->step + 1].low;
+
+        switch (p->s->kind) {
         case STEP_LEAKY:
-                return emit_leaky(e, s, p, origin);
+                return emit_leaky(p, origin);
         case STEP_SUM:
-                return emit_sum(e, s, p, origin);
+                return emit_sum(p, origin);
         case STEP_TABLE:
-                r = emit_requant(s->requant[0], p->a, s->requant[0].low, &q);
-                if (r < 0)
-                        return r;
-                fprintf(e->f, "%s_t%zu[(__u32)(", e->p->name, p->step);
-                emit_scaled(e, &q, "x");
-                fprintf(e->f, ") & 0x%zx];\n", table_size(s) - 1);
-                return 0;
+                return emit_table(p);
         case STEP_PRODUCT:
-                r = emit_requant(s->requant[p->from], product_bounds(p->a, p->b), origin, &q);
-                if (r < 0)
-                        return r;
-                emit_scaled(e, &q, "x * y");
-                fputs(";\n", e->f);
-                return 0;
+                return emit_product(p, origin);
+        case STEP_MAX:
+                return emit_max(p, origin);
         default:
                 return -EINVAL;
         }
 }
 
-static int emit_part(const Emit *e, Part *p) {
-        const Step *s = &e->p->steps[p->step];
-        const Bank *b = &e->banks[p->step + 1];
-
-        emit_cell(e, s->inputs[p->from], p->at, p->x);
-        p->a = join_bounds(e, s, p->from, p->n);
-        fprintf(e->f, "\t\tx = %s;\n", p->x);
-        if (operands(s) == 2) {
-                emit_cell(e, s->inputs[s->n_outputs + p->from], p->at, p->y);
-                p->b = join_bounds(e, s, s->n_outputs + p->from, p->n);
-                fprintf(e->f, "\t\ty = %s;\n", p->y);
-        }
-        if (s->kind == STEP_LEAKY)
-                fprintf(e->f, "\t\tm = x >> 63;\n\t\t%s_HIDE(m);\n", e->p->name);
-        fprintf(e->f, "\t\t%s[%zu%s%s] = ", b->place, p->from, p->at ? " + " : "", p->at ?: "");
-        return emit_value(e, s, p, b->low);
-}
-
-static void emit_max(const Emit *e, size_t step) {
-        const Step *s = &e->p->steps[step];
-        const Bank *b = &e->banks[step + 1];
-        size_t group = s->n_inputs / s->n_outputs;
-        char text[EMIT_TEXT_MAX];
-
-        for (size_t o = 0; o < s->n_outputs; o++) {
-                for (size_t i = 0; i < group; i++) {
-                        emit_cell(e, s->inputs[o * group + i], NULL, text);
-                        if (i == 0)
-                                fprintf(e->f, "\t\tx = %s;\n", text);
-                        else
-                                fprintf(e->f, "\t\tx = %s_floor(x, %s);\n", e->p->name, text);
-                }
-                fprintf(e->f, "\t\t%s[%zu] = x - %s;\n", b->place, o, emit_literal(b->low, text));
-        }
-}
-
 int emit_simple(const Emit *e, size_t step) {
         const Step *s = &e->p->steps[step];
+        Part p = {.e = e, .step = step, .s = s};
         int r = 0;
 
-        if (s->kind == STEP_MAX) {
-                emit_max(e, step);
-                return 0;
-        }
-        if (operands(s) == 2)
-                fputs("\t\t__s64 y;\n\n", e->f);
         if (e->banks[step + 1].indexed) {
-                Part p = {.step = step, .n = s->n_outputs, .at = "i"};
-
+                p.at = "i";
                 fprintf(e->f, "\t\t%s_ROLLED\n\t\tfor (__u32 i = 0; i < %zu; i++) {\n", e->p->name,
                         s->n_outputs);
                 emit_keep(e, s);
-                r = emit_part(e, &p);
+                r = emit_part(&p);
                 fputs("\t\t}\n", e->f);
                 return r;
         }
-        for (size_t o = 0; o < s->n_outputs && r >= 0; o++) {
-                Part p = {.step = step, .from = o, .n = 1};
-
-                r = emit_part(e, &p);
-        }
+        for (; p.o < s->n_outputs && r >= 0; p.o++)
+                r = emit_part(&p);
         return r;
 }

@@ -171,20 +171,28 @@ void emit_table_u64(const Emit *e, const char *name, size_t step, const uint64_t
 
 /* ---- layout ---- */
 
+static void use(Emit *e, uint32_t cell) {
+        const Bank *b = emit_bank_of(e, cell);
+
+        if (b == e->banks)
+                e->used[cell] = true;
+        else
+                e->plans[b - e->banks - 1].used = true;
+}
+
+/* What the outputs need, from the last step to the first. */
 static void mark_used(Emit *e) {
         const Program *p = e->p;
 
         for (size_t i = 0; i < p->n_outputs; i++)
-                if (p->outputs[i] < p->n_fields)
-                        e->used[p->outputs[i]] = true;
-        for (size_t k = 0; k < p->n_steps; k++) {
+                use(e, p->outputs[i]);
+        for (size_t k = p->n_steps; k-- > 0;) {
                 const Step *s = &p->steps[k];
 
-                if (s->kind == STEP_TREES && emit_trees_are_raw(p, s))
+                if (!e->plans[k].used || (s->kind == STEP_TREES && emit_trees_are_raw(p, s)))
                         continue;
                 for (size_t i = 0; i < s->n_inputs; i++)
-                        if (s->inputs[i] < p->n_fields)
-                                e->used[s->inputs[i]] = true;
+                        use(e, s->inputs[i]);
         }
 }
 
@@ -201,7 +209,8 @@ static int bank_plan(Emit *e, size_t i) {
                 const Step *s = &e->p->steps[i - 1];
 
                 b->first = s->first;
-                b->elements = b->n = s->n_outputs;
+                b->n = s->n_outputs;
+                b->elements = e->plans[i - 1].used ? b->n : 0;
         }
         for (size_t k = 0; k < b->n; k++) {
                 Interval v = emit_bounds(e, b->first + (uint32_t)k);
@@ -241,13 +250,15 @@ static int plan(Emit *e) {
         const Program *p = e->p;
         int r = 0;
 
-        mark_used(e);
         /* Banks are looked up by their first cell, so all have it before the first look. */
         for (size_t i = 0; i < p->n_steps; i++)
                 e->banks[i + 1].first = p->steps[i].first;
+        mark_used(e);
         for (size_t i = 0; i < e->n_banks && r >= 0; i++)
                 r = bank_plan(e, i);
-        for (size_t i = 0; i < p->n_steps && r >= 0; i++)
+        for (size_t i = 0; i < p->n_steps && r >= 0; i++) {
+                if (!e->plans[i].used)
+                        continue;
                 switch (p->steps[i].kind) {
                 case STEP_AFFINE:
                         r = emit_affine_plan(e, i);
@@ -258,6 +269,7 @@ static int plan(Emit *e) {
                 default:
                         emit_simple_plan(e, i);
                 }
+        }
         place_banks(e);
         return r;
 }
@@ -308,10 +320,10 @@ static const char *element_type(const Bank *b) {
 static void emit_scratch(const Emit *e) {
         fprintf(e->f, "struct %s_scratch {\n", e->p->name);
         for (size_t i = 0; i < e->p->n_steps; i++)
-                if (e->p->steps[i].kind == STEP_TREES)
+                if (e->plans[i].used && e->p->steps[i].kind == STEP_TREES)
                         emit_trees_scratch(e, i);
         for (size_t i = 0; i < e->n_banks; i++)
-                if (e->banks[i].in_scratch)
+                if (e->banks[i].in_scratch && e->banks[i].elements > 0)
                         fprintf(e->f, "\t%s c%zu[%zu];\n", element_type(&e->banks[i]), i,
                                 e->banks[i].elements);
         fputs("\t__u32 unused;\n};\n\n", e->f);
@@ -391,6 +403,8 @@ static int emit_run(const Emit *e) {
         fputs("\n\t(void)raw, (void)scratch, (void)x, (void)m, (void)d, (void)decision;\n", e->f);
         r = emit_fields(e);
         for (size_t i = 0; i < p->n_steps && r >= 0; i++) {
+                if (!e->plans[i].used)
+                        continue;
                 fprintf(e->f, "\t{ /* %.*s */\n", (int)strcspn(p->steps[i].name, "*\n\\"),
                         p->steps[i].name);
                 if (p->steps[i].kind == STEP_AFFINE)
@@ -411,7 +425,9 @@ static int emit_all(Emit *e) {
         if (r < 0)
                 return r;
         emit_preamble(e);
-        for (size_t i = 0; i < e->p->n_steps && r >= 0; i++)
+        for (size_t i = 0; i < e->p->n_steps && r >= 0; i++) {
+                if (!e->plans[i].used)
+                        continue;
                 switch (e->p->steps[i].kind) {
                 case STEP_AFFINE:
                         emit_affine_tables(e, i);
@@ -422,6 +438,7 @@ static int emit_all(Emit *e) {
                 default:
                         r = emit_simple_tables(e, i);
                 }
+        }
         if (r < 0)
                 return r;
         emit_scratch(e);
