@@ -71,8 +71,12 @@ extern const OperatorTable operators_window;
 extern const OperatorTable operators_quantized;
 /* GRU, LSTM. */
 extern const OperatorTable operators_recurrent;
-/* ai.onnx.ml but for trees. */
+/* ai.onnx.ml but for the following: Scaler, Normalizer, Imputer, ZipMap … */
 extern const OperatorTable operators_ml;
+/* LabelEncoder. */
+extern const OperatorTable operators_label;
+/* LinearClassifier, LinearRegressor, SVMClassifier. */
+extern const OperatorTable operators_linear;
 /* TreeEnsembleClassifier, TreeEnsembleRegressor. */
 extern const OperatorTable operators_tree;
 
