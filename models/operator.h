@@ -63,7 +63,9 @@ extern const OperatorTable operators_cast;
 extern const OperatorTable operators_matrix;
 /* Along axes: Softmax, ArgMax, ReduceSum … */
 extern const OperatorTable operators_reduce;
-/* Reshape … Gather, Constant, Dropout, Identity. */
+/* Reshape, Squeeze, Identity, Dropout, Constant … */
+extern const OperatorTable operators_shape;
+/* Transpose, Slice, Gather, Concat … */
 extern const OperatorTable operators_move;
 /* Conv and the pools. */
 extern const OperatorTable operators_window;

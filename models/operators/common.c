@@ -255,18 +255,31 @@ void elements_store(Tensor *t, size_t at, size_t n, Wide wide, const void *from)
         }
 }
 
-int elements_copy(Tensor *to, size_t to_at, const Tensor *from, size_t from_at, size_t n) {
+#define COPY(MEMBER)                   \
+        for (size_t i = 0; i < n; i++) \
+        to->MEMBER[to_at + i] = from->MEMBER[from_at + (int64_t)i * step]
+
+int elements_copy(Tensor *to, size_t to_at, const Tensor *from, int64_t from_at, int64_t step,
+                  size_t n) {
         size_t size = element_type_size(to->type);
 
-        if (to->type != ELEMENT_STRING) {
+        if (to->type == ELEMENT_STRING) {
+                for (size_t i = 0; i < n; i++) {
+                        to->string[to_at + i] = strdup(from->string[from_at + (int64_t)i * step]);
+                        if (!to->string[to_at + i])
+                                return -ENOMEM;
+                }
+        } else if (step == 1) {
                 if (n > 0)
-                        memcpy(to->u8 + to_at * size, from->u8 + from_at * size, n * size);
-                return 0;
-        }
-        for (size_t i = 0; i < n; i++) {
-                to->string[to_at + i] = strdup(from->string[from_at + i]);
-                if (!to->string[to_at + i])
-                        return -ENOMEM;
+                        memcpy(to->u8 + to_at * size, from->u8 + (size_t)from_at * size, n * size);
+        } else if (size == 8) {
+                COPY(u64);
+        } else if (size == 4) {
+                COPY(u32);
+        } else if (size == 2) {
+                COPY(u16);
+        } else {
+                COPY(u8);
         }
         return 0;
 }
@@ -281,7 +294,7 @@ int tensor_convert(const Tensor *t, ElementType type, Tensor **ret, Error *e) {
         if (r < 0)
                 return r;
         if (type == t->type)
-                r = elements_copy(made, 0, t, 0, t->count);
+                r = elements_copy(made, 0, t, 0, 1, t->count);
         else
                 for (size_t at = 0; at < t->count; at += BLOCK) {
                         size_t n = MIN(BLOCK, t->count - at);
@@ -361,6 +374,29 @@ void walk_load(Walk *w, const Tensor *t, size_t n, Block *to) {
         }
 }
 
+int tensor_strided(const Node *n, const Tensor *x, int64_t at, const Shape *to,
+                   const int64_t *stride, Tensor **out, Error *e) {
+        Walk walk;
+        int r;
+
+        r = output_new(x->type, to, out, e);
+        if (r < 0 || (*out)->count == 0)
+                return r;
+        r = strings_check(n, x, (*out)->count, e);
+        if (r < 0)
+                return r;
+        walk_init(&walk, at, to, stride);
+        for (size_t done = 0, run; done < (*out)->count; done += run) {
+                int64_t from, step;
+
+                run = walk_next(&walk, (*out)->count - done, &from, &step);
+                r = elements_copy(*out, done, x, from, step, run);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int shape_broadcast(Shape *s, const Shape *t, Error *e) {
         Shape all = {.rank = MAX(s->rank, t->rank)};
         ShapeText a, b;
@@ -397,6 +433,22 @@ int axis_check(int64_t axis, size_t rank, size_t *ret, Error *e) {
         return 0;
 }
 
+int axes_mark(const Ints *axes, size_t rank, bool *ret_marked, Error *e) {
+        for (size_t i = 0; i < rank; i++)
+                ret_marked[i] = false;
+        for (size_t i = 0; i < axes->n; i++) {
+                size_t axis = 0;
+                int r = axis_check(axes->at[i], rank, &axis, e);
+
+                if (r < 0)
+                        return r;
+                if (ret_marked[axis])
+                        return error_set(e, -EINVAL, "axis %zu is named twice", axis);
+                ret_marked[axis] = true;
+        }
+        return 0;
+}
+
 int ints_from_attribute(const Node *n, const char *name, Ints *ret, Error *e) {
         const Attribute *a = attribute_find(n, name, ATTRIBUTE_INTS);
 
@@ -427,6 +479,21 @@ int ints_from_tensor(const Tensor *t, const char *what, Ints *ret, Error *e) {
         ret->n = t->count;
         elements_load(t, 0, 1, t->count, ret->at);
         return 0;
+}
+
+int ints_get(const Node *n, const Tensor *const *in, const char *name, int since, size_t input,
+             Ints *ret, Error *e) {
+        const Tensor *t = n->n_inputs > input ? in[input] : NULL;
+        char what[48];
+
+        if (n->opset < since) {
+                if (t)
+                        return error_set(e, -EINVAL, "%s is no input before version %d", name,
+                                         since);
+                return ints_from_attribute(n, name, ret, e);
+        }
+        snprintf(what, sizeof(what), "input %s", name);
+        return ints_from_tensor(t, what, ret, e);
 }
 
 int scalar_get(const Tensor *t, const char *what, double *ret, Error *e) {

@@ -74,8 +74,10 @@ void elements_load(const Tensor *t, int64_t at, int64_t step, size_t n, void *to
 /* To t[at], t[at + 1], … as ONNX casts: floats to integers are cut towards zero (here: and
  * saturate, NaN gives 0), integers to integers keep their low bits, anything but 0 is true. */
 void elements_store(Tensor *t, size_t at, size_t n, Wide wide, const void *from);
-/* n elements of one type from one tensor to another of the same type. 0, -ENOMEM (strings). */
-int elements_copy(Tensor *to, size_t to_at, const Tensor *from, size_t from_at, size_t n);
+/* Elements from_at, from_at + step, … to to_at, to_at + 1, … of a tensor of the same type. 0, or
+ * -ENOMEM (strings). */
+int elements_copy(Tensor *to, size_t to_at, const Tensor *from, int64_t from_at, int64_t step,
+                  size_t n);
 /* A copy in another type; neither may be strings. */
 int tensor_convert(const Tensor *t, ElementType type, Tensor **ret, Error *e);
 
@@ -97,6 +99,11 @@ size_t walk_next(Walk *w, size_t max, int64_t *ret_at, int64_t *ret_step);
 void walk_load(Walk *w, const Tensor *t, size_t n, Block *to);
 void shape_strides(const Shape *s, int64_t *ret);
 
+/* A new tensor of x's elements from `at` on, one stride apart along each dimension of `to`. For
+ * strings spends the work. */
+int tensor_strided(const Node *n, const Tensor *x, int64_t at, const Shape *to,
+                   const int64_t *stride, Tensor **out, Error *e);
+
 /* Widens *s so that t broadcasts into it, as numpy does. */
 int shape_broadcast(Shape *s, const Shape *t, Error *e);
 /* Whether t broadcasts to s without changing s. */
@@ -116,6 +123,13 @@ typedef struct Ints {
 /* Not given: n is 0. Longer than INTS_MAX, or of another type: -EINVAL. */
 int ints_from_attribute(const Node *n, const char *name, Ints *ret, Error *e);
 int ints_from_tensor(const Tensor *t, const char *what, Ints *ret, Error *e);
+
+/* From the attribute before version `since`, from input number `input` afterwards. */
+int ints_get(const Node *n, const Tensor *const *in, const char *name, int since, size_t input,
+             Ints *ret, Error *e);
+
+/* Which of rank dimensions are named; naming one twice is refused. */
+int axes_mark(const Ints *axes, size_t rank, bool *ret_marked, Error *e);
 
 /* The only element of a tensor that holds one number; -EINVAL for other counts. */
 int scalar_get(const Tensor *t, const char *what, double *ret, Error *e);

@@ -6,6 +6,11 @@
 #include "models/operators/common.h"
 
 /*
+ * Operators on each element for itself: arithmetic with broadcasting, comparisons, activations,
+ * Clip.
+ */
+
+/*
  * Functions of two or more tensors: a[i] = f(a[i], b[i]) over blocks, folded from the left.
  */
 

@@ -5,6 +5,10 @@
 
 #include "models/operators/product.h"
 
+/*
+ * MatMul, Gemm and BatchNormalization.
+ */
+
 static int same_types(const Tensor *a, const Tensor *b, Error *e) {
         if (a->type == b->type)
                 return 0;

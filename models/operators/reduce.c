@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 
 #include "models/operators/common.h"
@@ -232,20 +232,17 @@ static double finish_log(double sum, double n) {
 /* Axes are an attribute; of ReduceSum from version 13 on an input. None: all of them. */
 static int reduce_axes(const Node *n, const Tensor *const *in, size_t rank, bool *ret_reduced,
                        Error *e) {
-        bool input = streq(n->op->name, "ReduceSum") && n->opset >= 13;
+        int since = streq(n->op->name, "ReduceSum") ? 13 : INT_MAX;
+        bool all = n->opset < since || attribute_int(n, "noop_with_empty_axes", 0) == 0;
         Ints axes;
         size_t axis;
         int r;
 
-        if (!input && n->n_inputs > 1)
-                return error_set(e, -EINVAL, "axes are no input of this version");
-        r = input ? ints_from_tensor(n->n_inputs > 1 ? in[1] : NULL, "input axes", &axes, e)
-                  : ints_from_attribute(n, "axes", &axes, e);
+        r = ints_get(n, in, "axes", since, 1, &axes, e);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < rank; i++)
-                ret_reduced[i] = axes.n == 0 &&
-                                 !(input && attribute_int(n, "noop_with_empty_axes", 0));
+                ret_reduced[i] = axes.n == 0 && all;
         for (size_t i = 0; i < axes.n; i++) {
                 r = axis_check(axes.at[i], rank, &axis, e);
                 if (r < 0)
