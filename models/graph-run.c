@@ -164,6 +164,7 @@ static int run_node(Run *run, size_t i, Error *e) {
         r = call(run, i, &inner);
         if (r == -ENOMEM)
                 return r;
+        error_clean(&inner);
         if (r < 0)
                 return error_set(e, r, "%s (node '%.128s', opset %d): %s", n->op->name, n->name,
                                  n->opset, inner.text[0] ? inner.text : strerror(-r));

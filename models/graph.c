@@ -331,6 +331,7 @@ static int prepare(Node *n, Error *e) {
         if (!n->op->prepare)
                 return 0;
         r = n->op->prepare(n, &n->state, &inner);
+        error_clean(&inner);
         if (r < 0 && r != -ENOMEM)
                 return error_set(e, r, "%s (node '%.128s', opset %d): %s", n->op->name, n->name,
                                  n->opset, inner.text[0] ? inner.text : strerror(-r));

@@ -31,6 +31,13 @@ _printf_(3, 4) static inline int error_set(Error *e, int r, const char *format, 
         return r;
 }
 
+/* Puts '?' for whatever is not printable ASCII: for texts that quote a file nobody vouches for. */
+static inline void error_clean(Error *e) {
+        for (char *p = e->text; *p; p++)
+                if (*p < ' ' || *p > '~')
+                        *p = '?';
+}
+
 /* clang's analyzer does not look into variadic functions: it is told what this one returns. */
 #ifdef __clang_analyzer__
 #define error_set(e, r, ...) (error_set(e, r, __VA_ARGS__), (r))
