@@ -156,20 +156,22 @@ static size_t look_up(const Encoder *c, const Tensor *x, size_t at) {
 
 /* key: SIZE_MAX for the default. */
 static int store_value(const Encoder *c, size_t key, Tensor *y, size_t at) {
+        const List *values = &c->values;
         bool found = key != SIZE_MAX;
 
-        if (y->type == ELEMENT_F32)
-                y->f32[at] = found ? c->values.floats.f32[key] : c->default_float;
-        else if (y->type == ELEMENT_I64)
-                y->i64[at] = !found             ? c->default_int
-                             : c->values.ints.x ? c->values.ints.x[key]
-                                                : (int64_t)key;
-        else {
-                y->string[at] = strdup(found ? c->values.strings.x[key] : c->default_string);
-                if (!y->string[at])
-                        return -ENOMEM;
+        switch (values->type) {
+        case ELEMENT_F32:
+                y->f32[at] = found ? values->floats.f32[key] : c->default_float;
+                return 0;
+        case ELEMENT_I64: /* version 1 has no list of them: the index */
+                y->i64[at] = !found           ? c->default_int
+                             : values->ints.x ? values->ints.x[key]
+                                              : (int64_t)key;
+                return 0;
+        default:
+                y->string[at] = strdup(found ? values->strings.x[key] : c->default_string);
+                return y->string[at] ? 0 : -ENOMEM;
         }
-        return 0;
 }
 
 static int run_encoder(const Node *n, const Tensor *const *in, Tensor **out, Error *e) {
