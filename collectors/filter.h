@@ -62,6 +62,15 @@ typedef struct FilterOptions {
 int filter_attach(unsigned interface, const FilterModel *model, const FilterOptions *options,
                   Filter **ret, Error *e);
 
+/* The same without an interface: for filter_run() alone. options->pin_dir is not looked at. */
+int filter_load(const FilterModel *model, const FilterOptions *options, Filter **ret, Error *e);
+
+/* Judges a frame (BPF_PROG_TEST_RUN) as if it had come in, `repeat` times: everything is counted,
+ * and no packet goes anywhere. ret_dropped and ret_ns (mean of one run) may be NULL. Not for an
+ * adopted filter. Returns 0 or -errno. */
+int filter_run(Filter *f, const void *frame, size_t size, unsigned repeat, bool *ret_dropped,
+               uint64_t *ret_ns, Error *e);
+
 /* Takes over what an earlier process left in a folder. Returns 0, -ENOENT where there is nothing,
  * -ESTALE where it is of another layout, no longer attached or in pieces: filter_clear() it. */
 int filter_adopt(const char *pin_dir, Filter **ret, Error *e);
@@ -102,7 +111,7 @@ typedef struct FilterStatus {
         bool pinned;
         uint64_t model;            /* identity of the one at work */
         uint64_t enforce_until_ns; /* as set */
-        bool enforcing;            /* now: neither ended nor tripped */
+        bool enforcing;            /* at now_ns: neither ended nor tripped */
         uint64_t tripped_ns;       /* 0: the kill switch has not tripped */
         uint64_t trips;
         uint32_t kill_permille;
@@ -110,15 +119,15 @@ typedef struct FilterStatus {
         uint64_t sample_interval_ns[FILTER_VERDICT_COUNT];
         uint64_t samples_lost;
         size_t n_fields;
-        enum packet_field fields[FILTER_FIELDS_MAX]; /* of the model at work; unknown (0) where
-                                                        adopted from a folder without its sheet */
+        enum packet_field fields[FILTER_FIELDS_MAX]; /* what the model at work asks for */
 } FilterStatus;
 
-int filter_get_status(const Filter *f, FilterStatus *ret, Error *e);
+int filter_get_status(const Filter *f, uint64_t now_ns, FilterStatus *ret, Error *e);
 
-/* Sums over CPUs. slot: FILTER_SLOT_COUNT is the sum of all, model then being that at work. */
-int filter_get_counters(const Filter *f, enum filter_slot slot, struct filter_counters *ret,
-                        Error *e);
+/* Sums over CPUs. slot: one of the two programs, or those that are gone (ret_model: 0);
+ * FILTER_SLOT_COUNT is the sum of all, ret_model then that at work. ret_model may be NULL. */
+int filter_get_counters(const Filter *f, enum filter_slot slot, uint64_t *ret_model,
+                        struct filter_counters *ret, Error *e);
 
 /* An address prefix; IPv4 is ::ffff:0:0/96. */
 typedef struct FilterPrefix {
@@ -151,12 +160,12 @@ typedef struct FilterSource {
         uint64_t malicious;                  /* of packets, whether dropped or not */
         uint64_t dropped;                    /* of malicious */
         uint32_t class;                      /* of its last packet */
-        uint32_t fields[PACKET_FIELD_COUNT]; /* those of scope source, as they stand now */
+        uint32_t fields[PACKET_FIELD_COUNT]; /* those of scope source, as they stand at now_ns */
 } FilterSource;
 
 /* The sources with most malicious packets, then with most packets, at most n of them. Returns how
  * many, or -errno. */
-ssize_t filter_top(const Filter *f, FilterSource *ret, size_t n, Error *e);
+ssize_t filter_top(const Filter *f, uint64_t now_ns, FilterSource *ret, size_t n, Error *e);
 
 typedef struct FilterExplanation {
         FilterSource source;
@@ -166,7 +175,8 @@ typedef struct FilterExplanation {
         size_t n_flows;          /* of the flows remembered, those that it has a part in */
 } FilterExplanation;
 
-int filter_explain(const Filter *f, const uint8_t address[16], FilterExplanation *ret, Error *e);
+int filter_explain(const Filter *f, const uint8_t address[16], uint64_t now_ns,
+                   FilterExplanation *ret, Error *e);
 
 typedef void (*filter_sample_t)(const struct filter_sample *sample, void *userdata);
 

@@ -15,12 +15,6 @@
 #define FILTER_FLOW_SHIFT 36	 /* 68.7 s of silence end a flow */
 #define FILTER_NEVER 0xffffffffU /* a gap before the first packet */
 
-#ifdef __bpf__
-#define FILTER_LOCK struct bpf_spin_lock
-#else
-#define FILTER_LOCK __u32
-#endif
-
 /* Of one window. */
 struct filter_counts {
 	__u32 packets;
@@ -46,7 +40,7 @@ struct filter_windows {
 
 /* Of an address: what it sent (map `sources`) or what it was sent (`destinations`). */
 struct filter_host {
-	FILTER_LOCK lock;
+	__u32 lock;  /* the program's: bpf_spin_lock can not be in an LRU map */
 	__u32 class; /* sources: of the last packet judged */
 	__u64 first_ns;
 	__u64 last_ns;
@@ -81,7 +75,7 @@ struct filter_way {
 };
 
 struct filter_flow {
-	FILTER_LOCK lock;
+	__u32 lock;
 	__u32 first_way; /* of the first packet */
 	__u64 first_ns;
 	__u64 last_ns;

@@ -86,7 +86,6 @@ struct filter_sum {
 enum filter_slot { FILTER_SLOT_GONE, FILTER_SLOT_A, FILTER_SLOT_B, FILTER_SLOT_COUNT };
 
 struct filter_counters {
-	__u64 model; /* identity of the program, written by the loader */
 	struct filter_sum verdict[FILTER_VERDICT_COUNT];
 	struct filter_sum dropped; /* of verdict[FILTER_MALICIOUS] */
 	__u64 reason[FILTER_REASON_COUNT];
@@ -144,6 +143,15 @@ struct filter_sheet {
 	__u32 n_outputs;
 	__u32 n_fields;
 	__u16 fields[FILTER_FIELDS_MAX]; /* enum packet_field */
+};
+
+/* Map `programs`, a row for each slot, which the loader alone writes and reads: by the program's id
+ * in the link it knows which is at work, whatever moment an earlier loader was stopped at. */
+struct filter_program {
+	__u32 id; /* the kernel's; 0: none */
+	__u32 reserved;
+	__u64 model; /* identity */
+	struct filter_sheet sheet;
 };
 
 /* Section .rodata.knobs: set by the loader before it loads the program, constant from then on. */

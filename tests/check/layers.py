@@ -12,7 +12,7 @@ CORE = ['collectors/sample.*', 'collectors/*-parse.*', 'collectors/ident.h', 'mo
         'models/operators/*', 'policy/*']
 # What the filter's BPF program and its twin in user space are both made of.
 FILTER = ['collectors/bpf/filter.h', 'collectors/bpf/filter-parse.h', 'collectors/bpf/filter-track.h', 'collectors/bpf/filter-fields.h',
-          'models/packet-fields.h']
+          'collectors/bpf/filter-scratch.h', 'models/packet-fields.h']
 CORE += ['models/packet-field*', 'collectors/filter-twin.*']
 LIBC = ['assert.h', 'ctype.h', 'errno.h', 'float.h', 'fnmatch.h', 'inttypes.h', 'limits.h', 'math.h', 'sched.h', 'stdarg.h', 'stdbool.h',
         'stddef.h', 'stdint.h', 'stdio.h', 'stdlib.h', 'string.h', 'strings.h', 'time.h', 'unistd.h', 'sys/types.h', 'linux/types.h']
