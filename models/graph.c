@@ -355,6 +355,9 @@ int graph_finish(Graph *g, Error *e) {
                 r = check_arity(g->nodes + i, e);
                 if (r < 0)
                         return r;
+                r = operator_check_attributes(g->nodes + i, e);
+                if (r < 0)
+                        return r;
         }
         r = find_sources(g, source, e);
         if (r < 0)

@@ -42,6 +42,10 @@ struct Operator {
         void (*release)(void *state);
 };
 
+/* Refuses a node of the standard's domain whose attribute is of another kind than its name says: an
+ * axis that is a float must not become the default. graph_finish() asks. */
+int operator_check_attributes(const Node *n, Error *e);
+
 /* Draws a * b * c off what the run may still do, before doing it: multiply-accumulates,
  * comparisons, calls of exp() … that go beyond one pass over the inputs and outputs (those
  * graph_run() counts itself). MatMul spends (m, k, n), a pool (output elements, window, 1), trees

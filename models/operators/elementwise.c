@@ -226,11 +226,18 @@ static int mean_run(const Node *n, const Tensor *const *in, Tensor **out, Error 
 static int prelu_legacy_run(const Node *n, const Tensor *const *in, Tensor **out, Error *e) {
         Node later = *n;
         Tensor slope = *in[1]; /* the same elements in another shape */
+        ShapeText a, b;
+        Shape s, x;
 
         later.opset = 7;
         if (n->opset < 7 && slope.rank == 1 && in[0]->rank > 1)
                 while (slope.rank < in[0]->rank - 1)
                         slope.dim[slope.rank++] = 1;
+        s = shape_of(&slope);
+        x = shape_of(in[0]);
+        if (!shape_broadcasts_to(&s, &x))
+                return error_set(e, -EINVAL, "a slope of shape %s does not broadcast to %s",
+                                 shape_text(&s, &a), shape_text(&x, &b));
         return prelu_run(&later, (const Tensor *[]){in[0], &slope}, out, e);
 }
 

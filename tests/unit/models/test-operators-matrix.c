@@ -316,6 +316,17 @@ static void test_argmax(void **state) {
         check_cases(cases, ELEMENTSOF(cases));
 }
 
+/* An attribute of the wrong type is no missing one. */
+static void test_attribute_types(void **state) {
+        static const Case cases[] = {
+                {"Softmax", 13, "axis=1.5", {"float32[1,2] 1 2"}, .refused = "attribute 'axis'"},
+                {"Gemm", 13, "transB=[1]", {A, B_TRANSPOSED}, .refused = "attribute 'transB'"},
+                {"Gemm", 13, "alpha=2", {A, B}, .refused = "attribute 'alpha'"},
+        };
+
+        check_cases(cases, ELEMENTSOF(cases));
+}
+
 static void test_reduce(void **state) {
         static const Case cases[] = {
                 {"ReduceSum", 11, "axes=[0]", {"float32[2,2] 1 2 3 4"}, {"float32[1,2] 4 6"}},
@@ -353,7 +364,7 @@ int main(void) {
                 cmocka_unit_test(test_matmul),       cmocka_unit_test(test_gemm),
                 cmocka_unit_test(test_wide_product), cmocka_unit_test(test_batch_normalization),
                 cmocka_unit_test(test_softmax),      cmocka_unit_test(test_argmax),
-                cmocka_unit_test(test_reduce),
+                cmocka_unit_test(test_reduce),       cmocka_unit_test(test_attribute_types),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
