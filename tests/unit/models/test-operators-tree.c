@@ -569,6 +569,46 @@ static void test_depth(_unused_ void **state) {
         grown_done(&g);
 }
 
+static uint32_t seed = 1;
+
+static uint32_t random_below(uint32_t n) {
+        seed = seed * 1664525u + 1013904223u;
+        return (uint32_t)(((uint64_t)seed * n) >> 32);
+}
+
+/* A few elements changed at random, mostly to what is near: run, or refused with a reason. */
+static void test_random(_unused_ void **state) {
+        static const int64_t values[] = {-2, 0,  1,  2,  3,  4,   5,         6,        7,
+                                         9,  20, 50, 51, 99, 100, INT64_MIN, INT64_MAX};
+        size_t ran = 0, refused = 0;
+
+        for (size_t i = 0; i < 20000; i++) {
+                Attribute a[] = {MIXED_NODES, MIXED_VOTES};
+                Result x;
+
+                for (uint32_t changes = 1 + random_below(4); changes > 0; changes--) {
+                        Attribute *b = a + random_below(ELEMENTSOF(a));
+                        size_t at = random_below((uint32_t)b->n);
+
+                        if (b->kind == ATTRIBUTE_INTS || b->kind == ATTRIBUTE_INT)
+                                b->ints[at] = values[random_below(ELEMENTSOF(values))];
+                        else if (b->kind == ATTRIBUTE_FLOATS)
+                                b->floats[at] = (float)random_below(5) - 2;
+                        else
+                                b->strings[at] = (char *)(random_below(2) ? BRANCH : "LEAF");
+                }
+                x = REGRESS(a, MIXED_X);
+                if (x.r == 0)
+                        ran++;
+                else {
+                        assert_int_equal(x.r, -EINVAL);
+                        refused++;
+                }
+                result_done(&x);
+        }
+        assert_true(ran > 1000 && refused > 1000);
+}
+
 /* Work is drawn before it is done. */
 static void test_work(_unused_ void **state) {
         Attribute a[] = {MIXED_NODES, MIXED_VOTES};
@@ -659,8 +699,8 @@ int main(void) {
                 cmocka_unit_test(test_two_classes), cmocka_unit_test(test_parsed),
                 cmocka_unit_test(test_hostile),     cmocka_unit_test(test_lengths),
                 cmocka_unit_test(test_refused),     cmocka_unit_test(test_large),
-                cmocka_unit_test(test_depth),       cmocka_unit_test(test_work),
-                cmocka_unit_test(test_in_graph),
+                cmocka_unit_test(test_depth),       cmocka_unit_test(test_random),
+                cmocka_unit_test(test_work),        cmocka_unit_test(test_in_graph),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
