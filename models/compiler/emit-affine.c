@@ -294,7 +294,9 @@ static void emit_sums(const Emit *e, const Step *s, const Affine *a, size_t row)
                         loaded = true;
                         fprintf(e->f, "\t\ta%zu += v * ", g);
                         emit_word(e, a, row, word);
-                        fputs(";\n", e->f);
+                        /* One after the other: clang would rather have all products first, and
+                         * nowhere to put them. */
+                        fprintf(e->f, ";\n\t\t%s_NEXT(a%zu);\n", e->p->name, g);
                 }
         }
 }
@@ -354,6 +356,14 @@ static void emit_neuron(const Emit *e, const Affine *a, size_t row, size_t group
                 emit_bound(e, a, row, at + words - 2, q->low);
 }
 
+/* Nothing of what follows may begin here. */
+static void emit_barrier(const Emit *e, const Affine *a) {
+        fputs("\t\t__asm__ volatile(\"\" : ", e->f);
+        for (size_t g = 0; g < a->groups; g++)
+                fprintf(e->f, "%s\"+r\"(a%zu)", g > 0 ? ", " : "", g);
+        fputs(" : : \"memory\");\n", e->f);
+}
+
 static void emit_row(const Emit *e, size_t step, size_t row) {
         const Affine *a = e->plans[step].affine;
         const Step *s = &e->p->steps[step];
@@ -365,12 +375,13 @@ static void emit_row(const Emit *e, size_t step, size_t row) {
                         size_t o = g * a->lanes + k;
 
                         if (b->indexed)
-                                fprintf(e->f, "\t\t%s[g + %zu] = ", b->place, o);
+                                fprintf(e->f, "\t\tto[%zu] = ", o);
                         else
                                 fprintf(e->f, "\t\t%s[%zu] = ", b->place,
                                         row * a->groups * a->lanes + o);
                         emit_neuron(e, a, row, g, k);
                         fputs(";\n", e->f);
+                        emit_barrier(e, a);
                 }
 }
 
@@ -386,11 +397,13 @@ void emit_affine(const Emit *e, size_t step) {
         if (!a->sparse)
                 fprintf(e->f, "\t\tconst __u64 *row = %s_w%zu;\n", name, step);
         if (b->indexed) {
-                fprintf(e->f, "\n\t\t%s_ROLLED\n", name);
-                fprintf(e->f, "\t\tfor (__u32 g = 0; g < %zu; g += %zu, row += %zu) {\n",
-                        b->elements, a->groups * a->lanes, a->words);
+                fprintf(e->f, "\t\t__u%u *to = %s;\n\n\t\t%s_ROLLED\n", b->bytes * 8, b->place,
+                        name);
+                fprintf(e->f, "\t\tfor (__u32 g = 0; g < %zu; g++, row += %zu, to += %zu) {\n",
+                        a->rows, a->words, a->groups * a->lanes);
                 emit_keep(e, &e->p->steps[step]);
                 emit_row(e, step, 0);
+                emit_release(e);
                 fputs("\t\t}\n", e->f);
                 return;
         }

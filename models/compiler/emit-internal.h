@@ -23,6 +23,7 @@ typedef struct Bank {
         bool indexed;    /* written in a loop */
         bool memory;     /* written or read in a loop, so that it can't be registers */
         bool in_scratch;
+        char kept[48]; /* place, while a loop has another name for it; else "" */
 } Bank;
 
 typedef struct Affine Affine; /* how a layer is packed: emit-affine.c */
@@ -57,9 +58,10 @@ void emit_stored(const Emit *e, uint32_t cell, const char *at, char ret[EMIT_TEX
 void emit_cell(const Emit *e, uint32_t cell, const char *at, char ret[EMIT_TEXT_MAX]);
 /* A loop of step writes its bank, and reads its inputs'. */
 void emit_set_indexed(Emit *e, size_t step);
-/* In that loop: the compiler is to load these inputs each time, as it has fewer registers than they
- * are. */
+/* At the loop's beginning: names for the inputs' banks (p0, p1 …) that the compiler has to load
+ * from each time, as it has fewer registers than they are; emit_release() takes them back. */
 void emit_keep(const Emit *e, const Step *s);
+void emit_release(const Emit *e);
 const char *emit_literal(int64_t v, char ret[EMIT_TEXT_MAX]);
 
 /* How clamp(rsh(v * multiplier, shift), low, high) - origin is computed for v within bounds. */

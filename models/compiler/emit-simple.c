@@ -250,6 +250,7 @@ int emit_simple(const Emit *e, size_t step) {
                         s->n_outputs);
                 emit_keep(e, s);
                 r = emit_part(&p);
+                emit_release(e);
                 fputs("\t\t}\n", e->f);
                 return r;
         }

@@ -86,15 +86,35 @@ void emit_set_indexed(Emit *e, size_t step) {
                 emit_bank_of(e, s->inputs[i])->memory = true;
 }
 
+static const char *element_type(const Bank *b) {
+        return b->bytes == 1 ? "__u8" : b->bytes == 2 ? "__u16" : "__u32";
+}
+
 void emit_keep(const Emit *e, const Step *s) {
         for (size_t i = 0; i < e->n_banks; i++) {
+                Bank *b = &e->banks[i];
                 bool read = false;
 
                 for (size_t k = 0; k < s->n_inputs && !read; k++)
-                        read = emit_bank_of(e, s->inputs[k]) == &e->banks[i];
-                if (read)
-                        fprintf(e->f, "\t\t%s_KEEP(%s);\n", e->p->name, e->banks[i].place);
+                        read = emit_bank_of(e, s->inputs[k]) == b;
+                if (!read)
+                        continue;
+                fprintf(e->f, "\t\t\tconst %s *p%zu = %s;\n", element_type(b), i, b->place);
+                memcpy(b->kept, b->place, sizeof(b->kept));
+                snprintf(b->place, sizeof(b->place), "p%zu", i);
         }
+        fputc('\n', e->f);
+        for (size_t i = 0; i < e->n_banks; i++)
+                if (e->banks[i].kept[0])
+                        fprintf(e->f, "\t\t\t%s_KEEP(p%zu);\n", e->p->name, i);
+}
+
+void emit_release(const Emit *e) {
+        for (size_t i = 0; i < e->n_banks; i++)
+                if (e->banks[i].kept[0]) {
+                        memcpy(e->banks[i].place, e->banks[i].kept, sizeof(e->banks[i].place));
+                        e->banks[i].kept[0] = '\0';
+                }
 }
 
 /* ---- requantisation ---- */
@@ -294,14 +314,16 @@ static void emit_preamble(const Emit *e) {
         fprintf(e->f,
                 "/* A mask that the compiler does not know must not become a branch. */\n"
                 "#define %s_HIDE(x) __asm__(\"\" : \"+r\"(x))\n"
-                "/* What p points to may be read and written here. */\n"
-                "#define %s_KEEP(p) __asm__ volatile(\"\" : : \"r\"(p) : \"memory\")\n"
+                "/* What is computed next comes after this. */\n"
+                "#define %s_NEXT(x) __asm__ volatile(\"\" : \"+r\"(x))\n"
+                "/* The compiler knows neither p nor what it points to. */\n"
+                "#define %s_KEEP(p) __asm__ volatile(\"\" : \"+r\"(p) : : \"memory\")\n"
                 "#ifdef __clang__\n"
                 "#define %s_ROLLED _Pragma(\"clang loop unroll(disable)\")\n"
                 "#else\n"
                 "#define %s_ROLLED\n"
                 "#endif\n\n",
-                name, name, name, name);
+                name, name, name, name, name);
         fprintf(e->f,
                 "static __always_inline __s64 %s_floor(__s64 v, __s64 low)\n{\n"
                 "\t__s64 d = v - low, m = d >> 63;\n\n"
@@ -313,11 +335,15 @@ static void emit_preamble(const Emit *e) {
         fprintf(e->f, "struct %s_raw {\n\t__u32 field[%zu];\n};\n\n", name, e->p->n_fields);
 }
 
-static const char *element_type(const Bank *b) {
-        return b->bytes == 1 ? "__u8" : b->bytes == 2 ? "__u16" : "__u32";
-}
-
 static void emit_scratch(const Emit *e) {
+        bool needed = false;
+
+        for (size_t i = 0; i < e->n_banks; i++)
+                needed |= e->banks[i].in_scratch && e->banks[i].elements > 0;
+        for (size_t i = 0; i < e->p->n_steps; i++)
+                needed |= e->plans[i].used && e->p->steps[i].kind == STEP_TREES;
+        fprintf(e->f, "#define %s_SCRATCH %d /* 0: the struct is of no use */\n", e->p->name,
+                needed);
         fprintf(e->f, "struct %s_scratch {\n", e->p->name);
         for (size_t i = 0; i < e->p->n_steps; i++)
                 if (e->plans[i].used && e->p->steps[i].kind == STEP_TREES)

@@ -203,10 +203,13 @@ static void grow(Maker *m, const Step *s, Tree *t, size_t n_leaves, bool list) {
                         *n = (TreeNode){.cell = -1, .yes = (uint32_t)leaf++};
                         continue;
                 }
-                n->cell = (int32_t)between(m, 0, (int64_t)s->n_inputs - 1);
+                n->cell = list ? 0 : (int32_t)between(m, 0, (int64_t)s->n_inputs - 1);
                 v = bounds(m->p, s->inputs[n->cell]);
-                n->threshold = chance(m, 3) ? between(m, INT32_MIN, INT32_MAX)
-                                            : between(m, v.low, v.high);
+                /* A list goes on to the end for large inputs. */
+                n->threshold = list ? v.low + (v.high - v.low) / (int64_t)n_leaves *
+                                                       (int64_t)(inner + 1)
+                               : chance(m, 3) ? between(m, INT32_MIN, INT32_MAX)
+                                              : between(m, v.low, v.high);
                 n->yes = (uint32_t)(2 * inner + 1);
                 n->no = (uint32_t)(2 * inner + 2);
                 inner++;

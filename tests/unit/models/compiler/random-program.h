@@ -16,7 +16,7 @@ typedef enum RandomShape {
         RANDOM_TREE,           /* one, depth 10 */
         RANDOM_FOREST,         /* 50 of depth 8 */
         RANDOM_FOREST_CLASSES, /* 20 of depth 5, seven outputs */
-        RANDOM_FOREST_MANY,    /* 300 of depth 4: more than a program may have functions */
+        RANDOM_FOREST_MANY,    /* 300 of depth 4 */
         RANDOM_TREE_LARGE,     /* one of 10,000 leaves */
         RANDOM_TREE_DEEP,      /* one that is a list of 60 */
         RANDOM_TREES_ON_CELLS, /* behind a layer */
