@@ -26,6 +26,7 @@
 #define PROGRAM_CELLS_MAX 16384 /* inputs and all that steps compute */
 #define PROGRAM_OUTPUTS_MAX 64
 #define PROGRAM_STEPS_MAX 256
+#define PROGRAM_LABEL_SIZE 32
 
 typedef enum Precision {
         PRECISION_INT8,  /* weights and activations in 8 bits, accumulators in 32 */
@@ -130,8 +131,10 @@ typedef struct Program {
         double output_scale; /* value = cell * output_scale + output_offset, for people and reports
                               */
         double output_offset;
-        int64_t labels[PROGRAM_OUTPUTS_MAX]; /* what argmax i (or threshold 0, 1) is called in the
-                                                model */
+        /* What argmax i (or threshold 0, 1) is called in the model: a number, and its name where
+         * the model has names, else "". */
+        int64_t labels[PROGRAM_OUTPUTS_MAX];
+        char label_names[PROGRAM_OUTPUTS_MAX][PROGRAM_LABEL_SIZE];
 } Program;
 
 #define PROGRAM_TREE_DEPTH_MAX 64

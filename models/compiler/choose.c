@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <math.h>
+
+#include "models/compiler/choose.h"
+
+#include "models/compiler/lower.h"
+#include "models/compiler/reference.h"
+
+#define VALUE_TOLERANCE 0.01 /* of the range of an output, where there is no decision */
+
+/* The held-out rows and what the float engine makes of them. */
+typedef struct Judge {
+        const Cells *c;
+        size_t n;
+        size_t stride;
+        const CalibrationRows *rows;
+        int64_t *decisions;
+        double *outputs; /* [n][n_outputs], the cells that the decision is taken from */
+        double range;    /* of all of them */
+} Judge;
+
+static void judge_done(Judge *j) {
+        free(j->decisions);
+        free(j->outputs);
+}
+
+static const uint32_t *judge_row(const Judge *j, size_t i) {
+        return j->rows->rows + (i * j->stride + j->stride - 1) * j->rows->n_fields;
+}
+
+/* One row by the float engine and by the cells, which have to agree but for rounding at a tie. */
+static int judge_add(Judge *j, size_t i, GraphRow *row, double *fields, double *values,
+                     size_t *differ, Error *e) {
+        const Decision *d = &j->c->decision;
+        double *outputs = j->outputs + i * d->n_outputs;
+        size_t best = 0;
+        int r;
+
+        for (size_t k = 0; k < j->c->n_fields; k++)
+                fields[k] = (double)judge_row(j, i)[k];
+        graph_row_set(row, fields);
+        r = lower_graph_decide(j->c, row, &j->decisions[i], NULL, e);
+        if (r >= 0)
+                r = cells_run(j->c, fields, values, e);
+        if (r < 0)
+                return r;
+        for (size_t k = 0; k < d->n_outputs; k++) {
+                outputs[k] = values[d->outputs[k]];
+                if (!isfinite(outputs[k]))
+                        return error_set(e, -EINVAL,
+                                         "the model's output is %g on a calibration row",
+                                         outputs[k]);
+                if (outputs[k] > outputs[best])
+                        best = k;
+        }
+        if (d->kind == DECISION_THRESHOLD)
+                best = outputs[0] > d->threshold;
+        if (d->kind != DECISION_VALUE)
+                *differ += (int64_t)best != j->decisions[i];
+        return 0;
+}
+
+static int judge_init(Judge *j, const Cells *c, const CalibrationRows *rows, Error *e) {
+        _cleanup_(graph_row_freep)
+        GraphRow *row = NULL;
+        _cleanup_free_
+        double *fields = calloc(c->n_fields + 1, sizeof(*fields)), *values = NULL;
+        size_t differ = 0;
+        double low = (double)INFINITY, high = -(double)INFINITY;
+        int r;
+
+        *j = (Judge){.c = c, .rows = rows, .stride = rows->n_rows > 1 ? 2 : 1};
+        j->n = rows->n_rows / j->stride;
+        values = calloc(c->n + 1, sizeof(*values));
+        j->decisions = calloc(j->n + 1, sizeof(*j->decisions));
+        j->outputs = calloc(j->n * c->decision.n_outputs + 1, sizeof(*j->outputs));
+        if (!fields || !values || !j->decisions || !j->outputs)
+                return -ENOMEM;
+        r = graph_row_new(c->graph, &row, e);
+        for (size_t i = 0; i < j->n && r >= 0; i++)
+                r = judge_add(j, i, row, fields, values, &differ, e);
+        if (r < 0)
+                return r;
+        if (differ > j->n / 100 + 1)
+                return error_set(e, -ENOTSUP,
+                                 "the lowered model decides otherwise than the float engine on %zu "
+                                 "of %zu rows",
+                                 differ, j->n);
+        for (size_t i = 0; i < j->n * c->decision.n_outputs; i++) {
+                low = MIN(low, j->outputs[i]);
+                high = MAX(high, j->outputs[i]);
+        }
+        j->range = MAX(high - low, 1e-30);
+        return 0;
+}
+
+/* Share of rows on which p agrees, and the largest error of an output. */
+static int judge(const Judge *j, const Program *p, double *ret, double *ret_error) {
+        const Decision *d = &j->c->decision;
+        _cleanup_free_
+        int32_t *scratch = calloc(p->n_cells + 1, sizeof(*scratch));
+        int32_t outputs[PROGRAM_OUTPUTS_MAX];
+        size_t same = 0;
+        double worst = 0;
+
+        if (!scratch)
+                return -ENOMEM;
+        for (size_t i = 0; i < j->n; i++) {
+                int64_t decision = reference_run(p, judge_row(j, i), scratch, outputs);
+                double off = 0;
+
+                for (size_t k = 0; k < d->n_outputs; k++)
+                        off = MAX(off, fabs((double)outputs[k] * p->output_scale -
+                                            j->outputs[i * d->n_outputs + k]));
+                worst = MAX(worst, off);
+                if (d->kind == DECISION_VALUE)
+                        same += off <= VALUE_TOLERANCE * j->range;
+                else
+                        same += decision == j->decisions[i];
+        }
+        *ret = j->n > 0 ? (double)same / (double)j->n : 1;
+        *ret_error = worst;
+        return 0;
+}
+
+typedef struct Choice {
+        Program *program;
+        double agreement;
+        double error;
+} Choice;
+
+/* One standard deviation of the share is kept in hand: rows not seen yet shall agree, too. */
+static bool is_enough(double agreement, size_t n, double min) {
+        double p = CLAMP(agreement, 0.0, 1.0);
+
+        return p - sqrt(p * (1 - p) / (double)MAX(n, (size_t)1)) >= min;
+}
+
+/* Of the ways of one precision the first that agrees, or the best. */
+static int try_precision(const Cells *c, const Groups *groups, const CellRange *ranges,
+                         const CompileOptions *o, const Judge *j, Precision precision, Choice *ret,
+                         Error *e) {
+        const Quantization *q;
+        int failed = -EOVERFLOW;
+
+        for (size_t i = 0; (q = quantization_at(precision, i)); i++) {
+                _cleanup_(program_freep)
+                Program *p = NULL;
+                Error inner = ERROR_INIT;
+                double agreement = 1, error = 0;
+                int r;
+
+                r = quantize(c, groups, ranges, o->field_ranges, q, &p, &inner);
+                if (r == -EOVERFLOW) {
+                        (void)error_set(e, r, "%s", inner.text);
+                        continue;
+                }
+                if (r >= 0 && j)
+                        r = judge(j, p, &agreement, &error);
+                if (r < 0)
+                        return error_set(e, r, "%s", inner.text);
+                failed = 0;
+                if (!ret->program || agreement > ret->agreement) {
+                        program_free(ret->program);
+                        *ret = (Choice){TAKE_PTR(p), agreement, error};
+                }
+                if (is_enough(ret->agreement, j ? j->n : 0, o->agreement_min))
+                        break;
+        }
+        return failed;
+}
+
+static int refuse(const CompileOptions *o, const CompileReport *report, Error *e) {
+        char text[128] = "";
+        size_t used = 0;
+
+        for (int p = 0; p < _PRECISION_COUNT && used < sizeof(text); p++)
+                if (!isnan(report->agreement[p]))
+                        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %.4f",
+                                                 used > 0 ? ", " : "", precision_name((Precision)p),
+                                                 report->agreement[p]);
+        return error_set(e, -EDOM,
+                         "no precision decides as the float engine does on %.4f of %zu held-out "
+                         "rows: %s. A precision that is asked for by name is taken as it is",
+                         o->agreement_min, report->rows, text);
+}
+
+static int choose_by_rows(const Cells *c, const Groups *groups, const CompileOptions *o,
+                          Program **ret, CompileReport *report, Error *e) {
+        _cleanup_(judge_done)
+        Judge j = {0};
+        _cleanup_free_
+        CellRange *ranges = NULL;
+        Choice chosen = {0};
+        Error overflow = ERROR_INIT;
+        int r;
+
+        r = judge_init(&j, c, o->calibration, e);
+        if (r >= 0)
+                r = calibrate(c, o->calibration, 0, j.stride, &ranges, e);
+        if (r < 0)
+                return r;
+        report->rows = j.n;
+        for (int p = 0; p < _PRECISION_COUNT; p++) {
+                Choice one = {0};
+
+                if (o->precision >= 0 && o->precision != p)
+                        continue;
+                r = try_precision(c, groups, ranges, o, &j, (Precision)p, &one, &overflow);
+                if (r == -EOVERFLOW)
+                        continue;
+                if (r < 0) {
+                        program_free(one.program);
+                        program_free(chosen.program);
+                        return error_set(e, r, "%s", overflow.text);
+                }
+                report->agreement[p] = one.agreement;
+                if (!chosen.program &&
+                    (o->precision >= 0 || is_enough(one.agreement, j.n, o->agreement_min))) {
+                        report->error_max = one.error;
+                        chosen = one;
+                } else
+                        program_free(one.program);
+        }
+        if (chosen.program) {
+                *ret = chosen.program;
+                return 0;
+        }
+        if (overflow.text[0] && o->precision >= 0)
+                return error_set(e, -EOVERFLOW, "%s: %s", precision_name((Precision)o->precision),
+                                 overflow.text);
+        return refuse(o, report, e);
+}
+
+int choose_precision(const Cells *c, const Groups *groups, const CompileOptions *o, Program **ret,
+                     CompileReport *report, Error *e) {
+        Precision precision = o->precision >= 0 ? (Precision)o->precision : PRECISION_INT8;
+        Choice one = {0};
+        int r;
+
+        for (int p = 0; p < _PRECISION_COUNT; p++)
+                report->agreement[p] = (double)NAN;
+        if (o->calibration && o->calibration->n_rows > 0)
+                r = choose_by_rows(c, groups, o, &one.program, report, e);
+        else {
+                for (size_t i = 0; i < groups->n; i++)
+                        if (groups->groups[i].kind != STEP_TREES)
+                                return error_set(e, -EINVAL,
+                                                 "the model needs calibration rows: only trees on "
+                                                 "fields can do without");
+                r = try_precision(c, groups, NULL, o, NULL, precision, &one, e);
+        }
+        if (r < 0)
+                return r;
+        *ret = one.program;
+        return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/*
+ * Groups of real-valued cells to the steps of an integer program.
+ *
+ * Every cell has a scale of its own (real = scale * integer): weights take up the scales of their
+ * inputs, and are then rounded against the largest of their row. Cells that are compared or share a
+ * table have one scale in common.
+ */
+
+#include "models/compiler/calibrate.h"
+#include "models/compiler/group.h"
+
+/*
+ * Back ends compute several sums in one 64-bit register, as many as the difference between the
+ * largest and the smallest value of each lets fit: 4 below 2^16, 3 below 2^21, 2 below 2^32. So
+ * activations take what the weights of the layer that reads them leave of that.
+ */
+typedef struct Quantization {
+        Precision precision;
+        double weight_max;      /* the largest weight of a row becomes that */
+        double sum_range;       /* what the sums of an affine step may differ by, if ... */
+        double sum_range_small; /* (tried first) */
+        double activation_min;  /* ... the inputs' largest value can stay that */
+        double activation_max;  /* more is no use */
+        double table_max;       /* largest argument of a table */
+        double output_max;      /* and of what is decided by */
+        double deviations; /* a field's unit is that many standard deviations; 0: its largest value
+                            */
+        double balance; /* 0: cells of a layer have one scale, 1: each its own, between: between */
+        double room;    /* fields are cut beyond so many times what calibration saw */
+} Quantization;
+
+/* How many ways of each precision there are to try, from cheap to dear. NULL past the last. */
+const Quantization *quantization_at(Precision p, size_t i);
+
+/* ranges: of the cells; NULL where all is trees. field_ranges: what the spec states, or NULL. The
+ * program is complete but for its name, and has been checked and analysed. Returns 0, -EOVERFLOW or
+ * -EINVAL with *e, or -ENOMEM. */
+int quantize(const Cells *c, const Groups *groups, const CellRange *ranges,
+             const Interval *field_ranges, const Quantization *q, Program **ret, Error *e);
+
+/* Between quantize.c and quantize-trees.c. */
+
+typedef struct CellScale {
+        double scale; /* real = zero + scale * integer */
+        double zero;  /* only of fields */
+        int32_t low;  /* bounds of the integer */
+        int32_t high;
+} CellScale;
+
+/* How far the leaves of a forest are shifted: real = integer * 2^-shift. exact: no leaf is rounded.
+ */
+int forest_shift(const Forest *f, int *ret_shift, bool *ret_exact, Error *e);
+/* The step of a forest whose outputs are `outputs` (of the ensemble's scores). */
+int forest_step(const Forest *f, const CellScale *scales, const uint32_t *outputs, int shift,
+                Step *s, Error *e);
+/* The range that branches can tell apart in a field that is compared as it is. */
+FieldQuant forest_field(const Cells *c, uint32_t field);
+/* What a sum of one weights' unit becomes in the output's: ratio as multiplier and shift, such that
+ * `bound` times the multiplier fits 64 bits. Returns 0 or -EOVERFLOW. */
+int requant_set(Requant *q, double ratio, double bound);
