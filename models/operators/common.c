@@ -99,12 +99,21 @@ double wide_number(Wide wide, const Block *block, size_t i) {
         }
 }
 
-#define LOAD(WIDE, MEMBER, EXPR)                                    \
-        do {                                                        \
-                for (size_t i = 0; i < n; i++, at += step) {        \
-                        __typeof__(t->MEMBER[0]) v = t->MEMBER[at]; \
-                        ((WIDE *)to)[i] = EXPR;                     \
-                }                                                   \
+#define LOAD_LOOP(WIDE, EXPR, STEP)                              \
+        for (size_t i = 0; i < n; i++) {                         \
+                __typeof__(from[0]) v = from[(int64_t)i * STEP]; \
+                ((WIDE *)to)[i] = EXPR;                          \
+        }
+
+/* Neighbours apart: that loop is made of vectors. */
+#define LOAD(WIDE, MEMBER, EXPR)                                       \
+        do {                                                           \
+                const __typeof__(t->MEMBER[0]) *from = t->MEMBER + at; \
+                                                                       \
+                if (step == 1)                                         \
+                        LOAD_LOOP(WIDE, EXPR, 1)                       \
+                else                                                   \
+                        LOAD_LOOP(WIDE, EXPR, step)                    \
         } while (0)
 
 void elements_load(const Tensor *t, int64_t at, int64_t step, size_t n, void *to) {
