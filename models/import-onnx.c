@@ -6,8 +6,6 @@
 #include "models/import-onnx.h"
 #include "models/operator.h"
 
-/* The format itself; later ones may mean what is not known here. */
-#define IR_VERSION_MAX 10
 /* Names of values that a model may mention, each as often as it does. */
 #define MENTIONS_MAX ((size_t)1 << 20)
 #define ATTRIBUTES_MAX 64 /* of one node */
@@ -53,9 +51,9 @@ static int import_opset(const Onnx__OperatorSetIdProto *o, const char *domain, i
 static int import_model(Import *m, const Onnx__ModelProto *model) {
         int r;
 
-        if (!model->has_ir_version || model->ir_version < 1 || model->ir_version > IR_VERSION_MAX)
+        if (!model->has_ir_version || model->ir_version < 1 || model->ir_version > ONNX_IR_MAX)
                 return error_set(m->e, -EINVAL, "IR version %" PRId64 ": 1 to %d are known",
-                                 model->ir_version, IR_VERSION_MAX);
+                                 model->ir_version, ONNX_IR_MAX);
         if (model->n_functions > 0)
                 return error_set(m->e, -EINVAL,
                                  "the model defines functions (the first is '%s'): export it with "

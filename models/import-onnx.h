@@ -5,16 +5,17 @@
  * ONNX's ModelProto to a Graph, after full validation: nothing here trusts the file.
  *
  * Refused by name: an operator that operator.h does not have (operator, node, opset), an opset
- * newer than is known (17; ai.onnx.ml 3), subgraphs, external data, sparse initializers, sequences
- * and maps as inputs. ONNX files that no model of ours can have, such as ones with 2^40 elements,
- * never cause an allocation.
+ * newer than is known, subgraphs, external data, sparse initializers, sequences and maps as inputs.
+ * ONNX files that no model of ours can have, such as ones with 2^40 elements, never cause an
+ * allocation.
  */
 
 #include "models/graph.h"
 
-/* The newest opsets that are known: those of ONNX 1.12. */
-#define ONNX_OPSET_MAX 17
-#define ONNX_OPSET_ML_MAX 3
+/* The newest opsets that are known: those of ONNX 1.17. */
+#define ONNX_OPSET_MAX 22
+#define ONNX_OPSET_ML_MAX 5
+#define ONNX_IR_MAX 13 /* of the format itself: ONNX 1.22 */
 #define ONNX_FILE_MAX ((size_t)256 * 1024 * 1024)
 
 /* data: the file's bytes. Initializers that are inputs, too, are constants. An output's declared

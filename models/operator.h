@@ -5,7 +5,8 @@
  * The operators that a graph may have: one table, one function each that runs it on tensors.
  *
  * Meaning and names are those of ONNX (onnx.ai/onnx/operators), in every version from `since` on
- * that the standard had up to opset 17 (ai.onnx.ml: 3): where versions differ, node->opset decides.
+ * that the standard had up to ONNX_OPSET_MAX of import-onnx.h: where versions differ, node->opset
+ * decides.
  */
 
 #include "models/graph.h"

@@ -132,13 +132,15 @@ static int split_run(const Node *n, const Tensor *const *in, Tensor **out, Error
         if (r < 0)
                 return r;
         left = s.dim[axis];
-        even = left / (int64_t)n->n_outputs;
-        if (parts.given ? parts.n != n->n_outputs : even * (int64_t)n->n_outputs != left)
+        /* From version 18 on the last part may be smaller. */
+        even = (left + (int64_t)n->n_outputs - 1) / (int64_t)n->n_outputs;
+        if (parts.given ? parts.n != n->n_outputs
+                        : n->opset < 18 && even * (int64_t)n->n_outputs != left)
                 return error_set(e, -EINVAL, "dimension %zu of %" PRId64 " is not split into %zu",
                                  axis, left, n->n_outputs);
         shape_strides(&s, stride);
         for (size_t i = 0; i < n->n_outputs; i++) {
-                to.dim[axis] = parts.given ? parts.at[i] : even;
+                to.dim[axis] = parts.given ? parts.at[i] : MIN(even, left);
                 if (to.dim[axis] < 0 || to.dim[axis] > left)
                         return error_set(e, -EINVAL, "part %zu is not within dimension %zu", i,
                                          axis);

@@ -12,6 +12,9 @@
  */
 
 #define TYPES_QUANTIZED (TYPE(I8) | TYPE(U8))
+/* Of QuantizeLinear and its inverse. */
+#define TYPES_LINEAR(N) \
+        ((N)->opset < 21 ? TYPES_QUANTIZED : TYPES_QUANTIZED | TYPE(I16) | TYPE(U16))
 
 /* One number, or one for each of `count` parts of `inner` neighbours, again and again. */
 static int check_parts(const Tensor *t, size_t count, const char *what, Error *e) {
@@ -42,25 +45,80 @@ static int check_scale(const Tensor *scale, const Tensor *zero, size_t count, co
 }
 
 /*
- * QuantizeLinear, DequantizeLinear: per tensor, from version 13 on also along an axis.
+ * QuantizeLinear, DequantizeLinear: per tensor, from version 13 on also along an axis, from 21 on
+ * also for each block of neighbours along it.
  */
 
-static int axis_parts(const Node *n, const Tensor *x, const Tensor *scale, size_t *ret_count,
-                      size_t *ret_inner, Error *e) {
+/* Which number of the scale is for element i. */
+typedef struct Scales {
+        size_t count;  /* numbers that the scale should have; 1: one for all */
+        size_t length; /* of the axis */
+        size_t inner;  /* elements between neighbours along it */
+        size_t block;  /* neighbours that share a number; 0: all that have the same index */
+        size_t blocks; /* along the axis */
+} Scales;
+
+static size_t scale_at(const Scales *s, size_t i) {
+        size_t k = i / s->inner % s->length;
+
+        if (s->count == 1)
+                return 0;
+        if (s->block == 0)
+                return k;
+        return (i / s->inner / s->length * s->blocks + k / s->block) * s->inner + i % s->inner;
+}
+
+static int scales_of_blocks(const Tensor *x, const Tensor *scale, size_t axis, int64_t block,
+                            Scales *ret, Error *e) {
+        for (size_t i = 0; i < x->rank; i++) {
+                int64_t wanted = x->dim[i];
+
+                if (i == axis)
+                        wanted = wanted / block + (wanted % block != 0);
+                if (scale->rank != x->rank || scale->dim[i] != wanted)
+                        return error_set(e, -EINVAL,
+                                         "the scale's dimensions are not those of the input in "
+                                         "blocks of %" PRId64,
+                                         block);
+        }
+        ret->count = MAX(scale->count, 2u);
+        ret->block = (size_t)block;
+        ret->blocks = (size_t)scale->dim[axis];
+        return 0;
+}
+
+static int scales_init(const Node *n, const Tensor *x, const Tensor *scale, Scales *ret, Error *e) {
+        int64_t block = n->opset < 21 ? 0 : attribute_int(n, "block_size", 0);
         Shape s = shape_of(x);
         size_t axis;
         int r;
 
-        *ret_count = *ret_inner = 1;
+        *ret = (Scales){.count = 1, .length = 1, .inner = 1};
         if (n->opset < 13 || scale->rank == 0)
                 return 0;
-        if (scale->rank > 1)
-                return error_set(e, -EINVAL, "a scale of %zu dimensions", scale->rank);
+        if (block < 0 || (scale->rank > 1 && block == 0))
+                return error_set(e, -EINVAL, "a scale of %zu dimensions in blocks of %" PRId64,
+                                 scale->rank, block);
         r = axis_check(attribute_int(n, "axis", 1), s.rank, &axis, e);
         if (r < 0) /* of no importance where the scale is the same everywhere */
-                return scale->count == 1 ? 0 : r;
-        *ret_count = (size_t)s.dim[axis];
-        *ret_inner = shape_count(&s, axis + 1, s.rank);
+                return scale->count == 1 && block == 0 ? 0 : r;
+        ret->count = ret->length = (size_t)s.dim[axis];
+        ret->inner = shape_count(&s, axis + 1, s.rank);
+        if (scale->count == 1)
+                ret->count = 1;
+        return block > 0 ? scales_of_blocks(x, scale, axis, block, ret, e) : 0;
+}
+
+/* The type of QuantizeLinear's output. */
+static int quantized_type(const Node *n, const Tensor *zero, ElementType *ret, Error *e) {
+        int64_t wanted = n->opset < 21 ? 0 : attribute_int(n, "output_dtype", 0);
+
+        *ret = zero ? zero->type : ELEMENT_U8;
+        if (wanted == 0)
+                return 0;
+        if (type_from_onnx(wanted, ret) < 0 || (zero && zero->type != *ret) ||
+            !(1u << *ret & TYPES_LINEAR(n)))
+                return error_set(e, -EINVAL, "output_dtype %" PRId64 " is not accepted", wanted);
         return 0;
 }
 
@@ -68,25 +126,28 @@ static int quantize_linear_run(const Node *n, const Tensor *const *in, Tensor **
         const Tensor *x = in[0], *scale = in[1], *zero = n->n_inputs > 2 ? in[2] : NULL;
         Wide wide = type_wide(x->type);
         Shape s = shape_of(x);
-        size_t count, inner;
+        ElementType type;
+        Scales scales;
         Block from, to;
         int r;
 
         r = type_check(x, TYPES_FLOAT | TYPE(I32), "the input", e);
         if (r == 0 && zero)
-                r = type_check(zero, TYPES_QUANTIZED, "the zero point", e);
+                r = type_check(zero, TYPES_LINEAR(n), "the zero point", e);
         if (r == 0)
-                r = axis_parts(n, x, scale, &count, &inner, e);
+                r = scales_init(n, x, scale, &scales, e);
         if (r == 0)
-                r = check_scale(scale, zero, count, "the scale", e);
+                r = check_scale(scale, zero, scales.count, "the scale", e);
         if (r == 0)
-                r = output_new(zero ? zero->type : ELEMENT_U8, &s, out, e);
+                r = quantized_type(n, zero, &type, e);
+        if (r == 0)
+                r = output_new(type, &s, out, e);
         for (size_t at = 0; r == 0 && at < x->count; at += BLOCK) {
                 size_t now = MIN(BLOCK, x->count - at);
 
                 elements_load(x, (int64_t)at, 1, now, &from);
                 for (size_t i = 0; i < now; i++) {
-                        size_t k = part(scale, at + i, inner);
+                        size_t k = scale_at(&scales, at + i);
                         double q = wide_number(wide, &from, i) / tensor_get_f64(scale, k);
 
                         /* Halves of a float's quotient are what the standard rounds. */
@@ -102,17 +163,17 @@ static int dequantize_linear_run(const Node *n, const Tensor *const *in, Tensor 
         const Tensor *x = in[0], *scale = in[1], *zero = n->n_inputs > 2 ? in[2] : NULL;
         Wide wide = type_wide(x->type);
         Shape s = shape_of(x);
-        size_t count, inner;
+        Scales scales;
         Block from, to;
         int r;
 
-        r = type_check(x, TYPES_QUANTIZED | TYPE(I32), "the input", e);
+        r = type_check(x, TYPES_LINEAR(n) | TYPE(I32), "the input", e);
         if (r == 0 && zero)
                 r = type_check(zero, 1u << x->type, "the zero point", e);
         if (r == 0)
-                r = axis_parts(n, x, scale, &count, &inner, e);
+                r = scales_init(n, x, scale, &scales, e);
         if (r == 0)
-                r = check_scale(scale, zero, count, "the scale", e);
+                r = check_scale(scale, zero, scales.count, "the scale", e);
         if (r == 0)
                 r = output_new(scale->type, &s, out, e);
         for (size_t at = 0; r == 0 && at < x->count; at += BLOCK) {
@@ -120,7 +181,7 @@ static int dequantize_linear_run(const Node *n, const Tensor *const *in, Tensor 
 
                 elements_load(x, (int64_t)at, 1, now, &from);
                 for (size_t i = 0; i < now; i++) {
-                        size_t k = part(scale, at + i, inner);
+                        size_t k = scale_at(&scales, at + i);
 
                         to.f64[i] = (wide_number(wide, &from, i) -
                                      (zero ? tensor_get_f64(zero, k) : 0)) *

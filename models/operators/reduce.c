@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 
 #include "models/operators/common.h"
@@ -192,13 +191,15 @@ static int arg_min_run(const Node *n, const Tensor *const *in, Tensor **out, Err
 }
 
 /*
- * Reductions: a start, a step for each element, and what is done with the sum of n elements.
+ * Reductions: a start, which is what no elements come to, a step for each element, and what is done
+ * with the sum of n elements.
  */
 
 typedef struct Reduction {
         double start;
         double (*step)(double sum, double x);
         double (*finish)(double sum, double n); /* or NULL */
+        bool booleans;                          /* taken from version 20 on */
 } Reduction;
 
 static double step_sum(double sum, double x) {
@@ -229,10 +230,11 @@ static double finish_log(double sum, double n) {
         return log(sum);
 }
 
-/* Axes are an attribute; of ReduceSum from version 13 on an input. None: all of them. */
+/* Axes are an attribute; from version 18 on, of ReduceSum from 13 on, an input. None: all of them.
+ */
 static int reduce_axes(const Node *n, const Tensor *const *in, size_t rank, bool *ret_reduced,
                        Error *e) {
-        int since = streq(n->op->name, "ReduceSum") ? 13 : INT_MAX;
+        int since = streq(n->op->name, "ReduceSum") ? 13 : 18;
         bool all = n->opset < since || attribute_int(n, "noop_with_empty_axes", 0) == 0;
         Ints axes;
         size_t axis;
@@ -276,7 +278,8 @@ static int reduce_run(const Reduction *f, const Node *n, const Tensor *const *in
         Walk starts, line;
         int r;
 
-        r = type_check(x, TYPES_NUMBER, "the input", e);
+        r = type_check(x, n->opset >= 20 && f->booleans ? TYPES_NUMBER | TYPE(BOOL) : TYPES_NUMBER,
+                       "the input", e);
         if (r < 0)
                 return r;
         r = reduce_axes(n, in, s.rank, reduced, e);
@@ -297,15 +300,17 @@ static int reduce_run(const Reduction *f, const Node *n, const Tensor *const *in
         r = output_new(x->type, &to, out, e);
         if (r < 0 || (*out)->count == 0)
                 return r;
-        if (x->count == 0)
-                return error_set(e, -EINVAL, "there are no elements to reduce");
+        if (x->count == 0 && f->finish == finish_mean)
+                return error_set(e, -EINVAL, "there are no elements to take the mean of");
         walk_init(&starts, 0, &kept, kept_stride);
         for (size_t i = 0; i < (*out)->count; i++) {
                 int64_t at, step;
+                double sum;
 
                 walk_next(&starts, 1, &at, &step);
                 walk_init(&line, at, &gone, gone_stride);
-                tensor_set_f64(*out, i, reduce_one(f, x, &line, x->count / (*out)->count));
+                sum = reduce_one(f, x, &line, x->count / (*out)->count);
+                tensor_set_f64(*out, i, x->type == ELEMENT_BOOL ? sum > 0 : sum);
         }
         return 0;
 }
@@ -318,8 +323,8 @@ static int reduce_run(const Reduction *f, const Node *n, const Tensor *const *in
 
 REDUCTION(reduce_sum, 0, .step = step_sum)
 REDUCTION(reduce_mean, 0, .step = step_sum, .finish = finish_mean)
-REDUCTION(reduce_max, -INFINITY, .step = step_max)
-REDUCTION(reduce_min, INFINITY, .step = step_min)
+REDUCTION(reduce_max, -INFINITY, .step = step_max, .booleans = true)
+REDUCTION(reduce_min, INFINITY, .step = step_min, .booleans = true)
 REDUCTION(reduce_prod, 1, .step = step_product)
 REDUCTION(reduce_l1, 0, .step = step_absolute)
 REDUCTION(reduce_l2, 0, .step = step_square, .finish = finish_root)
@@ -329,21 +334,24 @@ REDUCTION(reduce_log_sum, 0, .step = step_sum, .finish = finish_log)
 #define ONE_TO_ONE(NAME, RUN) \
         { DOMAIN_ONNX, NAME, 1, OPERATOR_OTHER, 1, 1, 1, RUN }
 
+#define REDUCE(NAME, RUN) \
+        { DOMAIN_ONNX, NAME, 1, OPERATOR_OTHER, 1, 2, 1, RUN }
+
 static const Operator operators[] = {
         ONE_TO_ONE("Softmax", softmax_run),
         ONE_TO_ONE("LogSoftmax", log_softmax_run),
         ONE_TO_ONE("Hardmax", hardmax_run),
         ONE_TO_ONE("ArgMax", arg_max_run),
         ONE_TO_ONE("ArgMin", arg_min_run),
-        {DOMAIN_ONNX, "ReduceSum", 1, OPERATOR_OTHER, 1, 2, 1, reduce_sum_run},
-        ONE_TO_ONE("ReduceMean", reduce_mean_run),
-        ONE_TO_ONE("ReduceMax", reduce_max_run),
-        ONE_TO_ONE("ReduceMin", reduce_min_run),
-        ONE_TO_ONE("ReduceProd", reduce_prod_run),
-        ONE_TO_ONE("ReduceL1", reduce_l1_run),
-        ONE_TO_ONE("ReduceL2", reduce_l2_run),
-        ONE_TO_ONE("ReduceSumSquare", reduce_sum_square_run),
-        ONE_TO_ONE("ReduceLogSum", reduce_log_sum_run),
+        REDUCE("ReduceSum", reduce_sum_run),
+        REDUCE("ReduceMean", reduce_mean_run),
+        REDUCE("ReduceMax", reduce_max_run),
+        REDUCE("ReduceMin", reduce_min_run),
+        REDUCE("ReduceProd", reduce_prod_run),
+        REDUCE("ReduceL1", reduce_l1_run),
+        REDUCE("ReduceL2", reduce_l2_run),
+        REDUCE("ReduceSumSquare", reduce_sum_square_run),
+        REDUCE("ReduceLogSum", reduce_log_sum_run),
 };
 
 const OperatorTable operators_reduce = {operators, ELEMENTSOF(operators)};

@@ -350,7 +350,7 @@ static void spoil_model(Onnx__ModelProto *m) {
                         t->elem_type = (int32_t)random_below(17);
         }
         if (m->n_opset_import > 0 && random_below(8) == 0)
-                m->opset_import[0]->version = (int64_t)random_below(19);
+                m->opset_import[0]->version = (int64_t)random_below(24);
 }
 
 static void spoil_numbers(const OnnxCase *c, const uint8_t *data, size_t size, size_t rounds) {

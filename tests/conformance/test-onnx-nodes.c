@@ -22,6 +22,10 @@
 #define TRUNCATED "made by cutting the float's low bits off, where others round to nearest"
 #define LIKE_SHAPE "the data have another shape than the model declares for input 'like'"
 
+#define WRAPPED "made by wrapping around, where the standard saturates"
+#define CORRECTED "the standard was unclear, and later data are otherwise"
+#define TENSORS "keys and values as tensors are not supported"
+#define STRINGS "strings are not compared"
 #define RANDOM "the mask that is expected was drawn by numpy's random generator"
 
 /* What cannot be passed, or not without being wrong. The table tells which of them did not. */
@@ -29,11 +33,21 @@ static struct {
         const char *name, *reason;
         bool met;
 } exceptions[] = {
+        {"node/test_ai_onnx_ml_label_encoder_tensor_mapping", TENSORS},
+        {"node/test_ai_onnx_ml_label_encoder_tensor_value_only_mapping", TENSORS},
+        {"node/test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True",
+         CORRECTED},
         {"node/test_cast_FLOAT_to_BFLOAT16", TRUNCATED},
         {"node/test_castlike_BFLOAT16_to_FLOAT", LIKE_SHAPE},
         {"node/test_castlike_BFLOAT16_to_FLOAT_expanded", LIKE_SHAPE},
         {"node/test_castlike_FLOAT_to_BFLOAT16", LIKE_SHAPE},
         {"node/test_castlike_FLOAT_to_BFLOAT16_expanded", LIKE_SHAPE},
+        {"node/test_equal_string", STRINGS},
+        {"node/test_equal_string_broadcast", STRINGS},
+        {"node/test_qlinearmatmul_2D_int8_float16", WRAPPED},
+        {"node/test_qlinearmatmul_2D_int8_float32", WRAPPED},
+        {"node/test_qlinearmatmul_3D_int8_float16", WRAPPED},
+        {"node/test_qlinearmatmul_3D_int8_float32", WRAPPED},
         {"node/test_training_dropout", RANDOM},
         {"node/test_training_dropout_default", RANDOM},
         {"node/test_training_dropout_default_mask", RANDOM},
@@ -95,7 +109,7 @@ typedef enum Result {
         RESULT_PASSED,
         RESULT_FAILED,
         RESULT_UNSUPPORTED, /* refused by the name of an operator */
-        RESULT_NOT_TENSORS, /* refused by the name of an input */
+        RESULT_TYPE,        /* refused for a type that no tensor here has */
         RESULT_NEWER,       /* refused by the number of an opset */
         RESULT_EXCEPTED,
         _RESULT_COUNT
@@ -280,16 +294,31 @@ static bool is_initializer(const Onnx__GraphProto *g, const char *name) {
         return false;
 }
 
-/* Name of an input that is a sequence or optional, or NULL. */
-static const char *not_a_tensor(const Onnx__GraphProto *g) {
+static bool is_foreign(const Onnx__TypeProto *type) {
+        int32_t t;
+
+        if (type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
+                return true;
+        t = type->tensor_type->elem_type;
+        return t == ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX64 ||
+               t == ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX128 ||
+               t > ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16;
+}
+
+/* Whether an input or output is a sequence, optional, or of a type such as float8. */
+static bool has_foreign_type(const Onnx__GraphProto *g) {
         for (size_t i = 0; i < g->n_input; i++)
-                if (g->input[i]->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE &&
-                    !is_initializer(g, g->input[i]->name))
-                        return g->input[i]->name;
-        return NULL;
+                if (!is_initializer(g, g->input[i]->name) && is_foreign(g->input[i]->type))
+                        return true;
+        for (size_t i = 0; i < g->n_output; i++)
+                if (is_foreign(g->output[i]->type))
+                        return true;
+        return false;
 }
 
 static bool is_newer(const Onnx__ModelProto *m) {
+        if (m->ir_version > ONNX_IR_MAX)
+                return true;
         for (size_t i = 0; i < m->n_opset_import; i++) {
                 const Onnx__OperatorSetIdProto *o = m->opset_import[i];
                 bool ml = o->domain && streq(o->domain, DOMAIN_ML);
@@ -366,7 +395,6 @@ static Result judge(const OnnxCase *c, Error *e) {
         Onnx__ModelProto *m = NULL;
         _cleanup_free_
         void *data = NULL;
-        const char *input;
         size_t size;
         int r;
 
@@ -382,13 +410,14 @@ static Result judge(const OnnxCase *c, Error *e) {
         }
         r = run_case(c, data, size, e);
         if (is_newer(m))
-                return r < 0 && strstr(e->text, "opset") ? RESULT_NEWER : RESULT_FAILED;
+                return r < 0 && (strstr(e->text, "opset") || strstr(e->text, "IR version"))
+                               ? RESULT_NEWER
+                               : RESULT_FAILED;
         if (count_unsupported(m->graph) > 0)
                 return r < 0 && names_unsupported(m->graph, e->text) ? RESULT_UNSUPPORTED
                                                                      : RESULT_FAILED;
-        input = not_a_tensor(m->graph);
-        if (input)
-                return r < 0 && strstr(e->text, input) ? RESULT_NOT_TENSORS : RESULT_FAILED;
+        if (has_foreign_type(m->graph))
+                return r < 0 ? RESULT_TYPE : RESULT_FAILED;
         if (r < 0)
                 return excepted(c) ? RESULT_EXCEPTED : RESULT_FAILED;
         count_passed(m->graph);
@@ -456,13 +485,14 @@ static void write_table(FILE *f, const char *version, size_t n) {
                 "a test fails where it is out of date.\n\n"
                 "Data: libonnx-testdata %s, %zu models. %zu pass, %zu are refused for an operator, "
                 "%zu "
-                "for an input that is no tensor, %zu for an opset above %d, %zu are exceptions.\n\n"
+                "for a type (sequences, float8 and the like), %zu for an opset above %d, %zu are "
+                "exceptions.\n\n"
                 "## Supported\n\n"
                 "A model counts for each operator that it has. What has 0 is tested in "
                 "tests/unit/models "
                 "alone: the package has no tests of ai.onnx.ml.\n\n",
                 version, n, results[RESULT_PASSED], results[RESULT_UNSUPPORTED],
-                results[RESULT_NOT_TENSORS], results[RESULT_NEWER], ONNX_OPSET_MAX,
+                results[RESULT_TYPE], results[RESULT_NEWER], ONNX_OPSET_MAX,
                 results[RESULT_EXCEPTED]);
         write_supported(f);
         fputs("\n## Exceptions\n\n| model | why it is not passed |\n|---|---|\n", f);
@@ -476,7 +506,7 @@ static void write_table(FILE *f, const char *version, size_t n) {
 }
 
 /* Returns 0, 1 where the table is out of date, or -errno. */
-static int check_table(const char *path, const char *text, const char *version) {
+static int check_table(const char *path, const char *text, const char *version, size_t n_models) {
         _cleanup_fclose_
         FILE *f = fopen(path, "re");
         char old[65536], mark[128];
@@ -486,9 +516,9 @@ static int check_table(const char *path, const char *text, const char *version) 
                 return -errno;
         n = fread(old, 1, sizeof(old) - 1, f);
         old[n] = 0;
-        snprintf(mark, sizeof(mark), "libonnx-testdata %s,", version);
+        snprintf(mark, sizeof(mark), "libonnx-testdata %s, %zu models.", version, n_models);
         if (!strstr(old, mark)) {
-                printf("%s is of another release than %s: not compared\n", path, version);
+                printf("%s is of other data: not compared\n", path);
                 return 0;
         }
         return streq(old, text) ? 0 : 1;
@@ -512,7 +542,7 @@ static int finish_table(const char *path, size_t n, bool write) {
         if (fclose(f) != 0)
                 return -ENOMEM;
         if (!write) {
-                r = check_table(path, text, version);
+                r = check_table(path, text, version, n);
                 if (r != 0)
                         fprintf(stderr, "%s is out of date (%s): ninja onnx-operators writes it\n",
                                 path, r < 0 ? strerror(-r) : "it says otherwise");
@@ -549,10 +579,12 @@ int main(int argc, char **argv) {
                 fflush(stdout);
         }
         r = finish_table(argv[2], n, argc > 3);
-        printf("%zu models: %zu passed, %zu failed, %zu refused for an operator, %zu for an input, "
+        printf("%zu models: %zu passed, %zu failed, %zu refused for an operator, %zu for a type, "
                "%zu for an opset, "
                "%zu excepted\n",
                n, results[RESULT_PASSED], results[RESULT_FAILED], results[RESULT_UNSUPPORTED],
-               results[RESULT_NOT_TENSORS], results[RESULT_NEWER], results[RESULT_EXCEPTED]);
-        return results[RESULT_FAILED] > 0 || r != 0 || count_broken_promises() > 0;
+               results[RESULT_TYPE], results[RESULT_NEWER], results[RESULT_EXCEPTED]);
+        return results[RESULT_FAILED] > 0 || r != 0 ||
+               /* Data of newer releases have no tests of older versions. */
+               (results[RESULT_NEWER] == 0 && count_broken_promises() > 0);
 }

@@ -354,6 +354,22 @@ static void test_reduce(void **state) {
                  {"float32[2] 1 2", "int64[1] 0"},
                  .refused = "no input before version 13"},
                 {"ReduceMean", 13, NULL, {"float32[0]"}, .refused = "no elements"},
+                {"ReduceSum", 13, "keepdims=0", {"float32[0]"}, {"float32[] 0"}},
+                {"ReduceProd", 13, NULL, {"float32[2,0]", NULL}, {"float32[1,1] 1"}},
+                {"ReduceMax", 18, NULL, {"float32[0]"}, {"float32[1] -inf"}},
+                {"ReduceMin", 18, NULL, {"int8[0]"}, {"int8[1] 127"}},
+                {"ReduceMax", 18, NULL, {"int32[2,2] 1 2 3 4", "int64[1] -1"}, {"int32[2,1] 2 4"}},
+                {"ReduceMax",
+                 13,
+                 NULL,
+                 {"int32[2,2] 1 2 3 4", "int64[1] -1"},
+                 .refused = "no input before version 18"},
+                {"ReduceMax", 20, NULL, {"bool[3] 0 1 0"}, {"bool[1] 1"}},
+                {"ReduceMin", 20, NULL, {"bool[3] 1 1 0"}, {"bool[1] 0"}},
+                {"ReduceMax", 20, NULL, {"bool[0]"}, {"bool[1] 0"}},
+                {"ReduceMin", 20, NULL, {"bool[0]"}, {"bool[1] 1"}},
+                {"ReduceMax", 18, NULL, {"bool[1] 0"}, .refused = "bool"},
+                {"ReduceSum", 20, NULL, {"bool[1] 0"}, .refused = "bool"},
         };
 
         check_cases(cases, ELEMENTSOF(cases));
