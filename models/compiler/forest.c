@@ -324,6 +324,8 @@ static int resolve(Cells *c, Forest *f, Error *e) {
         r.values = calloc(MAX(f->n_inputs, (size_t)1), sizeof(*r.values));
         if (!f->exact || !f->splits || !r.features || !r.fields || !r.values)
                 return -ENOMEM;
+        if (strncmp(f->node->op->name, "TreeEnsemble", strlen("TreeEnsemble")) != 0)
+                return 0; /* its features are no columns of the node's input */
         for (size_t i = 0; i < f->n_inputs; i++)
                 if (!trace(c, f->inputs[i], &r.features[i].field, &r.features[i].decreases))
                         return 0;

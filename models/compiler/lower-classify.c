@@ -71,7 +71,7 @@ static int lower_argmax(Lowerer *l, const Node *n, const Tensor *const *in,
         return lower_decided(l, n, 0, ROLE_INDEX, v->n, refs, v->threshold, NULL);
 }
 
-static int labels_of_tensor(const Tensor *t, ClassLabels *ret) {
+int lower_labels_of(const Tensor *t, ClassLabels *ret) {
         if (t->count > ELEMENTSOF(ret->numbers))
                 return -EFBIG;
         ret->n = t->count;
@@ -98,7 +98,7 @@ static int lower_label(Lowerer *l, const Node *n, const Tensor *const *in,
         labels = calloc(1, sizeof(*labels));
         if (!labels)
                 return -ENOMEM;
-        if (labels_of_tensor(in[0], labels) < 0)
+        if (lower_labels_of(in[0], labels) < 0)
                 return lower_refuse(l, n, "more than %d classes", PROGRAM_OUTPUTS_MAX);
         r = lower_refs_copy(index, &refs);
         if (r < 0)

@@ -211,7 +211,10 @@ int lower_probe(Lowerer *l, const Node *n, const Tensor *const *in, size_t input
                 return r;
         r = columns_init(&c, o.tensors[output]);
         for (size_t i = 0; i < probe->count && r >= 0; i++) {
-                tensor_set_f64(probe, i, UNIT);
+                double unit;
+
+                tensor_set_f64(probe, i, UNIT); /* small integers saturate */
+                unit = tensor_get_f64(probe, i);
                 r = run(l, n, inputs, &o);
                 if (r >= 0 && o.tensors[output]->count != c.n)
                         r = lower_refuse(l, n, "its shape depends on data");
@@ -219,7 +222,7 @@ int lower_probe(Lowerer *l, const Node *n, const Tensor *const *in, size_t input
                         double y = tensor_get_f64(o.tensors[output], k);
 
                         if (y < c.bias[k] || y > c.bias[k] || isnan(y))
-                                r = columns_add(&c, k, (RefTerm){x[i], (y - c.bias[k]) / UNIT});
+                                r = columns_add(&c, k, (RefTerm){x[i], (y - c.bias[k]) / unit});
                 }
                 tensor_set_f64(probe, i, 0);
         }

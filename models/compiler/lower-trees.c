@@ -43,28 +43,24 @@ static int forest_inputs(Forest *f, const Ref *row, Lowerer *l) {
         return 0;
 }
 
-static int forest_add(Lowerer *l, const Node *n, const Ref *row, Forest **ret) {
+static int forest_add(Lowerer *l, const Node *n, TreeEnsemble *ensemble, const Ref *row,
+                      Forest **ret) {
         Cells *c = l->cells;
-        Forest *forests, *f;
+        Forest *forests;
         int r;
 
         forests = reallocarray(c->forests, c->n_forests + 1, sizeof(*forests));
-        if (!forests)
+        if (!forests) {
+                tree_ensemble_free(ensemble);
                 return -ENOMEM;
+        }
         c->forests = forests;
-        f = &forests[c->n_forests];
-        *f = (Forest){.node = n, .node_index = (uint32_t)l->node};
-        c->n_forests++;
-        r = tree_ensemble_parse(n, &f->ensemble, l->e);
-        if (r < 0)
-                return r;
-        if (f->ensemble->aggregate == AGGREGATE_MIN || f->ensemble->aggregate == AGGREGATE_MAX)
+        *ret = &forests[c->n_forests++];
+        **ret = (Forest){.node = n, .node_index = (uint32_t)l->node, .ensemble = ensemble};
+        if (ensemble->aggregate == AGGREGATE_MIN || ensemble->aggregate == AGGREGATE_MAX)
                 return lower_refuse(l, n, "aggregate_function MIN and MAX");
-        r = forest_inputs(f, row, l);
-        if (r < 0)
-                return r;
-        *ret = f;
-        return 0;
+        r = forest_inputs(*ret, row, l);
+        return r < 0 ? r : 0;
 }
 
 static int forest_scores(Lowerer *l, const Forest *f, Ref **ret) {
@@ -91,6 +87,14 @@ static int forest_scores(Lowerer *l, const Forest *f, Ref **ret) {
         }
         *ret = TAKE_PTR(refs);
         return 0;
+}
+
+int lower_forest(Lowerer *l, const Node *n, TreeEnsemble *ensemble, const Ref *row, Ref **ret) {
+        Forest *f = NULL;
+        int r;
+
+        r = forest_add(l, n, ensemble, row, &f);
+        return r < 0 ? r : forest_scores(l, f, ret);
 }
 
 static int refs_dup(const Ref *from, size_t n, Ref **ret) {
@@ -131,8 +135,7 @@ static int lower_ensemble(Lowerer *l, const Node *n, const Tensor *const *in,
         Ref *row = NULL, *scores = NULL;
         _cleanup_free_
         ClassLabels *labels = NULL;
-        const TreeEnsemble *t;
-        Forest *f = NULL;
+        TreeEnsemble *t = NULL;
         Ref *copy;
         int r;
 
@@ -140,12 +143,11 @@ static int lower_ensemble(Lowerer *l, const Node *n, const Tensor *const *in,
                 return lower_refuse(l, n, "more than one row");
         r = lower_input(l, n, 0, in[0], &row);
         if (r >= 0)
-                r = forest_add(l, n, row, &f);
+                r = tree_ensemble_parse(n, &t, l->e);
         if (r >= 0)
-                r = forest_scores(l, f, &scores);
+                r = lower_forest(l, n, t, row, &scores);
         if (r < 0)
                 return r;
-        t = f->ensemble;
         if (t->labels.n == 0)
                 return lower_transformed(l, n, 0, t->post_transform, t->n_scores, TAKE_PTR(scores));
         r = lower_class_labels(l, n, &t->labels, &labels);

@@ -5,7 +5,8 @@
 #include "models/compiler/lower.h"
 
 static const LowerEntry *const tables[] = {lower_elementwise, lower_classify,  lower_window,
-                                           lower_recurrent,   lower_quantized, lower_trees};
+                                           lower_recurrent,   lower_quantized, lower_trees,
+                                           lower_ml};
 
 lower_t lower_find(const Operator *op) {
         for (size_t i = 0; i < ELEMENTSOF(tables); i++)

@@ -117,6 +117,11 @@ int lower_class_labels(Lowerer *l, const Node *n, const Labels *from, ClassLabel
 int lower_transformed(Lowerer *l, const Node *n, size_t output, PostTransform transform,
                       size_t count, Ref *refs);
 
+/* A tensor's elements as labels: 0 or -EFBIG. */
+int lower_labels_of(const Tensor *t, ClassLabels *ret);
+/* The scores of an ensemble (taken over, also on failure) on a row of refs: [n_scores]. */
+int lower_forest(Lowerer *l, const Node *n, TreeEnsemble *ensemble, const Ref *row, Ref **ret);
+
 int lower_move(Lowerer *l, const Node *n, const Tensor *const *in, const Tensor *const *out);
 int lower_affine(Lowerer *l, const Node *n, const Tensor *const *in, const Tensor *const *out);
 int lower_pointwise(Lowerer *l, const Node *n, const Tensor *const *in, const Tensor *const *out);
@@ -132,3 +137,4 @@ extern const LowerEntry lower_window[];
 extern const LowerEntry lower_recurrent[];
 extern const LowerEntry lower_quantized[];
 extern const LowerEntry lower_trees[];
+extern const LowerEntry lower_ml[];

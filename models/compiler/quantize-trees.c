@@ -137,7 +137,7 @@ static Branch branch_of(const Forest *f, const CellScale *scales, uint32_t index
                 b.between = s->between;
                 flip = s->flip;
         } else {
-                double t = CLAMP(n->threshold / scale->scale, -1e15, 1e15);
+                double t = CLAMP((n->threshold - scale->zero) / scale->scale, -1e15, 1e15);
                 int64_t loose = (int64_t)floor(t), strict = (int64_t)ceil(t) - 1;
 
                 b.between = n->mode == ENSEMBLE_EQ || n->mode == ENSEMBLE_NEQ;

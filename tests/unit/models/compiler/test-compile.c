@@ -92,9 +92,168 @@ static void test_mlp(void **state) {
         }
 }
 
+/* Held-out agreement in each precision, and the label that the graph gives on new rows. */
+static void check_agreement(const Graph *g, size_t fields, double scale, double int8,
+                            double int16) {
+        _cleanup_free_
+        uint32_t *rows = random_rows(800, fields, scale);
+        CalibrationRows calibration = {800, fields, rows};
+        CompileOptions o = COMPILE_OPTIONS_INIT;
+        CompileReport report;
+        _cleanup_(program_freep)
+        Program *p = NULL;
+
+        o.calibration = &calibration;
+        p = compiled(g, &o, &report);
+        if (report.agreement[PRECISION_INT8] < int8 || report.agreement[PRECISION_INT16] < int16 ||
+            report.agreement[PRECISION_Q16] < int16)
+                fail_msg("agreement %.4f %.4f %.4f, %zu cells, %zu steps", report.agreement[0],
+                         report.agreement[1], report.agreement[2], p->n_cells, p->n_steps);
+}
+
+static void test_convolution(void **state) {
+        size_t x, y;
+        _cleanup_(graph_freep)
+        Graph *g = graph_of(&x, ELEMENT_F32, 3, (int64_t[]){-1, 2, 16});
+
+        x = binary(g, "Mul",
+                   binary(g, "Sub", x, constant(g, ELEMENT_F32, 0, NULL, (double[]){300})),
+                   constant(g, ELEMENT_F32, 0, NULL, (double[]){0.01}));
+        y = node_of(g, "", "Conv", 1, 3,
+                    (size_t[]){x, random_constant(g, 3, (int64_t[]){6, 2, 3}, 0.5),
+                               random_constant(g, 1, (int64_t[]){6}, 0.5)});
+        y = unary(g, "MaxPool", unary(g, "Relu", y));
+        attribute(g, "kernel_shape", ATTRIBUTE_INTS, 1, (double[]){2});
+        attribute(g, "strides", ATTRIBUTE_INTS, 1, (double[]){2});
+        y = gemm(g, unary(g, "Flatten", y), 6 * 7, 4);
+        y = unary(g, "ArgMax", unary(g, "LogSoftmax", y));
+        attribute(g, "axis", ATTRIBUTE_INT, 1, (double[]){1});
+        finish(g, y);
+        check_agreement(g, 32, 100, 0.98, 0.995);
+}
+
+static void test_recurrent(void **state) {
+        for (int kind = 0; kind < 2; kind++) {
+                enum { STEPS = 6, WIDTH = 4, HIDDEN = 8 };
+                int64_t rows = (kind == 0 ? 3 : 4) * HIDDEN;
+                size_t x, y;
+                _cleanup_(graph_freep)
+                Graph *g = graph_of(&x, ELEMENT_F32, 3, (int64_t[]){STEPS, -1, WIDTH});
+
+                x = binary(g, "Sub", x, constant(g, ELEMENT_F32, 0, NULL, (double[]){300}));
+                x = binary(g, "Mul", x, constant(g, ELEMENT_F32, 0, NULL, (double[]){0.01}));
+                y = node_of(g, "", kind == 0 ? "GRU" : "LSTM", kind == 0 ? 2 : 3, 4,
+                            (size_t[]){x, random_constant(g, 3, (int64_t[]){1, rows, WIDTH}, 0.5),
+                                       random_constant(g, 3, (int64_t[]){1, rows, HIDDEN}, 0.5),
+                                       random_constant(g, 2, (int64_t[]){1, 2 * rows}, 0.5)});
+                attribute(g, "hidden_size", ATTRIBUTE_INT, 1, (double[]){HIDDEN});
+                attribute(g, "linear_before_reset", ATTRIBUTE_INT, 1, (double[]){1});
+                y = gemm(g, unary(g, "Flatten", y + 1), HIDDEN, 3);
+                finish(g, unary(g, "Softmax", y));
+                check_agreement(g, STEPS * WIDTH, 100, 0.95, 0.99);
+        }
+}
+
+/* MLPClassifier of scikit-learn for two classes: 1 - p and p, the larger's name. */
+static void test_sklearn(void **state) {
+        size_t x, y, p, both;
+        _cleanup_(graph_freep)
+        Graph *g = graph_of_rows(8, &x);
+        _cleanup_(program_freep)
+        Program *program = NULL;
+        _cleanup_free_
+        uint32_t *rows = random_rows(1000, 8, 100);
+        CalibrationRows calibration = {1000, 8, rows};
+        CompileOptions o = COMPILE_OPTIONS_INIT;
+        CompileReport report;
+        size_t classes = constant(g, ELEMENT_I64, 1, (int64_t[]){2}, (double[]){-7, 9});
+
+        x = binary(g, "Sub", x, constant(g, ELEMENT_F32, 0, NULL, (double[]){300}));
+        x = binary(g, "Mul", x, constant(g, ELEMENT_F32, 0, NULL, (double[]){0.01}));
+        y = unary(g, "Relu", gemm(g, x, 8, 12));
+        p = unary(g, "Sigmoid", gemm(g, y, 12, 1));
+        both = node_of(
+                g, "", "Concat", 1, 2,
+                (size_t[]){binary(g, "Sub", constant(g, ELEMENT_F32, 0, NULL, (double[]){1}), p),
+                           p});
+        attribute(g, "axis", ATTRIBUTE_INT, 1, (double[]){1});
+        y = unary(g, "ArgMax", both);
+        attribute(g, "axis", ATTRIBUTE_INT, 1, (double[]){1});
+        y = node_of(g, DOMAIN_ML, "ArrayFeatureExtractor", 1, 2, (size_t[]){classes, y});
+        y = unary(g, "Cast", y);
+        attribute(g, "to", ATTRIBUTE_INT, 1, (double[]){7});
+        assert_true(graph_add_output(g, y) >= 0);
+        finish(g, node_of(g, DOMAIN_ML, "Normalizer", 1, 1, &both));
+        o.calibration = &calibration;
+        program = compiled(g, &o, &report);
+        assert_int_equal(program->decision, DECISION_THRESHOLD);
+        assert_int_equal(program->labels[0], -7);
+        assert_int_equal(program->labels[1], 9);
+        assert_int_equal(report.multiplications, 8 * 12 + 12);
+        assert_true(report.agreement[program->precision] >= 0.995);
+}
+
+static void test_linear(void **state) {
+        static const char *const words[] = {"a", "b", "c"};
+
+        for (int svm = 0; svm < 3; svm++) {
+                size_t x, y;
+                _cleanup_(graph_freep)
+                Graph *g = graph_of_rows(6, &x);
+                double numbers[128];
+
+                x = node_of(g, DOMAIN_ML, "Scaler", 1, 1, &x);
+                attribute(g, "offset", ATTRIBUTE_FLOATS, 1, (double[]){300});
+                attribute(g, "scale", ATTRIBUTE_FLOATS, 1, (double[]){0.01});
+                for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
+                        numbers[i] = random_normal();
+                y = node_of(g, DOMAIN_ML, svm ? "SVMClassifier" : "LinearClassifier", 2, 1, &x);
+                attribute_words(g, "classlabels_strings", ATTRIBUTE_STRINGS, 3, words);
+                if (svm < 2)
+                        attribute(g, "coefficients", ATTRIBUTE_FLOATS, 18, numbers);
+                if (!svm) {
+                        attribute(g, "intercepts", ATTRIBUTE_FLOATS, 3, numbers + 20);
+                        attribute_words(g, "post_transform", ATTRIBUTE_STRING, 1,
+                                        (const char *const[]){"SOFTMAX"});
+                } else if (svm == 1)
+                        attribute(g, "rho", ATTRIBUTE_FLOATS, 1, (double[]){0.1});
+                else { /* two vectors for each of the three classes */
+                        attribute(g, "vectors_per_class", ATTRIBUTE_INTS, 3, (double[]){2, 2, 2});
+                        attribute(g, "support_vectors", ATTRIBUTE_FLOATS, 36, numbers + 30);
+                        attribute(g, "coefficients", ATTRIBUTE_FLOATS, 12, numbers + 70);
+                        attribute(g, "rho", ATTRIBUTE_FLOATS, 3, numbers + 90);
+                }
+                finish(g, y);
+                check_agreement(g, 6, 100, 0.985, 0.995);
+        }
+}
+
+/* A larger weight than 64 bits of sums can take is refused, as is an input of another width. */
+static void test_refusals(void **state) {
+        size_t x;
+        _cleanup_(graph_freep)
+        Graph *g = graph_of_rows(3, &x);
+        uint32_t rows[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+        CalibrationRows calibration = {2, 4, rows};
+        CompileOptions o = COMPILE_OPTIONS_INIT;
+        Program *p;
+        Error e = ERROR_INIT;
+
+        finish(g, gemm(g, x, 3, 2));
+        assert_int_equal(compile_graph(g, &o, &p, NULL, &e), -EINVAL);
+        assert_non_null(strstr(e.text, "calibration"));
+        e = ERROR_INIT;
+        o.calibration = &calibration;
+        assert_int_equal(compile_graph(g, &o, &p, NULL, &e), -EINVAL);
+        assert_non_null(strstr(e.text, "takes 3"));
+        assert_non_null(strstr(e.text, "4 columns"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_mlp),
+                cmocka_unit_test(test_mlp),       cmocka_unit_test(test_convolution),
+                cmocka_unit_test(test_recurrent), cmocka_unit_test(test_sklearn),
+                cmocka_unit_test(test_linear),    cmocka_unit_test(test_refusals),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,118 @@ static void test_activations(void **state) {
         check_lowering(g, 4, 200);
 }
 
+/* Convolution, pools, one matrix at the end. */
+static void test_windows(void **state) {
+        size_t x, y;
+        Graph *g = graph_of(&x, ELEMENT_F32, 3, (int64_t[]){-1, 2, 16});
+
+        x = binary(g, "Mul", x, constant(g, ELEMENT_F32, 0, NULL, (double[]){0.01}));
+        y = node_of(g, "", "Conv", 1, 3,
+                    (size_t[]){x, random_constant(g, 3, (int64_t[]){4, 2, 3}, 0.5),
+                               random_constant(g, 1, (int64_t[]){4}, 0.5)});
+        attribute(g, "pads", ATTRIBUTE_INTS, 2, (double[]){1, 1});
+        y = unary(g, "Relu", y);
+        y = unary(g, "MaxPool", y);
+        attribute(g, "kernel_shape", ATTRIBUTE_INTS, 1, (double[]){2});
+        attribute(g, "strides", ATTRIBUTE_INTS, 1, (double[]){2});
+        y = node_of(g, "", "Conv", 1, 2,
+                    (size_t[]){y, random_constant(g, 3, (int64_t[]){3, 4, 3}, 0.5)});
+        y = unary(g, "AveragePool", y);
+        attribute(g, "kernel_shape", ATTRIBUTE_INTS, 1, (double[]){3});
+        y = unary(g, "GlobalAveragePool", unary(g, "Sigmoid", y));
+        finish(g, unary(g, "Flatten", y));
+        check_lowering(g, 32, 100);
+        graph_free(g);
+
+        g = graph_of_rows(6, &x);
+        y = unary(g, "ReduceMax", x);
+        attribute(g, "axes", ATTRIBUTE_INTS, 1, (double[]){1});
+        y = node_of(g, "", "Max", 1, 2, (size_t[]){y, y});
+        finish(g, y);
+        check_lowering(g, 6, 100);
+        graph_free(g);
+}
+
+static void recurrent(const char *op, const char *direction, bool linear, bool states,
+                      bool sequence) {
+        enum { STEPS = 4, WIDTH = 3, HIDDEN = 5 };
+        size_t gates = streq(op, "GRU") ? 3 : 4, d = streq(direction, "bidirectional") ? 2 : 1;
+        size_t x, y, inputs[7], n = 4;
+        _cleanup_(graph_freep)
+        Graph *g = graph_of(&x, ELEMENT_F32, 3, (int64_t[]){STEPS, -1, WIDTH});
+        int64_t rows = (int64_t)gates * HIDDEN, directions = (int64_t)d;
+
+        inputs[0] = binary(g, "Mul", x, constant(g, ELEMENT_F32, 0, NULL, (double[]){0.01}));
+        inputs[1] = random_constant(g, 3, (int64_t[]){directions, rows, WIDTH}, 0.5);
+        inputs[2] = random_constant(g, 3, (int64_t[]){directions, rows, HIDDEN}, 0.5);
+        inputs[3] = random_constant(g, 2, (int64_t[]){directions, 2 * rows}, 0.5);
+        if (states) {
+                inputs[n++] = constant(g, ELEMENT_I32, 1, (int64_t[]){1}, (double[]){STEPS - 1});
+                inputs[n++] = random_constant(g, 3, (int64_t[]){directions, 1, HIDDEN}, 0.5);
+                if (gates == 4)
+                        inputs[n++] = random_constant(g, 3, (int64_t[]){directions, 1, HIDDEN},
+                                                      0.5);
+        }
+        y = node_of(g, "", op, gates == 3 ? 2 : 3, n, inputs);
+        attribute(g, "hidden_size", ATTRIBUTE_INT, 1, (double[]){HIDDEN});
+        attribute_words(g, "direction", ATTRIBUTE_STRING, 1, (const char *const[]){direction});
+        if (linear)
+                attribute(g, "linear_before_reset", ATTRIBUTE_INT, 1, (double[]){1});
+        finish(g, unary(g, "Flatten", sequence ? y : y + 1));
+        check_lowering(g, STEPS * WIDTH, 100);
+}
+
+static void test_recurrent(void **state) {
+        recurrent("GRU", "forward", false, false, false);
+        recurrent("GRU", "forward", true, true, false);
+        recurrent("GRU", "bidirectional", true, false, false);
+        recurrent("GRU", "reverse", false, true, true);
+        recurrent("LSTM", "forward", false, false, false);
+        recurrent("LSTM", "bidirectional", false, true, true);
+}
+
+/* The engine rounds, the cells do not: within a step of the output's scale. */
+static void test_quantized(void **state) {
+        size_t x, y, w;
+        double weights[12], row[4], expected[8], values[256];
+        _cleanup_(graph_freep)
+        Graph *g = graph_of_rows(4, &x);
+        _cleanup_(cells_freep)
+        Cells *c = NULL;
+#define SCALAR(type, x) constant(g, type, 0, NULL, (double[]){x})
+        size_t zero_x = SCALAR(ELEMENT_U8, 10), zero_y = SCALAR(ELEMENT_U8, 128);
+
+        for (size_t i = 0; i < ELEMENTSOF(weights); i++)
+                weights[i] = (double)(random_u32() % 255) - 127;
+        x = node_of(g, "", "QuantizeLinear", 1, 3, (size_t[]){x, SCALAR(ELEMENT_F32, 4), zero_x});
+        w = constant(g, ELEMENT_I8, 2, (int64_t[]){4, 3}, weights);
+        y = node_of(g, "", "QLinearMatMul", 1, 8,
+                    (size_t[]){x, SCALAR(ELEMENT_F32, 4), zero_x, w,
+                               constant(g, ELEMENT_F32, 1, (int64_t[]){3},
+                                        (double[]){0.001, 0.002, 0.0005}),
+                               constant(g, ELEMENT_I8, 1, (int64_t[]){3}, (double[]){1, 0, -2}),
+                               SCALAR(ELEMENT_F32, 2), zero_y});
+        y = node_of(g, "", "DequantizeLinear", 1, 3, (size_t[]){y, SCALAR(ELEMENT_F32, 2), zero_y});
+#undef SCALAR
+        finish(g, y);
+        c = lowered(g);
+        for (int fold = 0; fold < 2; fold++) {
+                for (int i = 0; i < 200; i++) {
+                        for (size_t k = 0; k < 4; k++)
+                                row[k] = random_u32() % 1200;
+                        assert_int_equal(graph_values(g, row, expected), 3);
+                        assert_int_equal(cells_run(c, row, values, NULL), 0);
+                        for (size_t k = 0; k < 3; k++)
+                                if (fabs(values[c->decision.outputs[k]] - expected[k]) > 2.5)
+                                        fail_msg("%zu: %g, not %g", k,
+                                                 values[c->decision.outputs[k]], expected[k]);
+                }
+                assert_int_equal(cells_fold(c), 0);
+        }
+        /* Both ends saturate: the clamp stays. */
+        assert_true(live(c, CELL_AFFINE) >= 3 + 4);
+}
+
 static void test_refusals(void **state) {
         static const struct {
                 const char *op, *text;
@@ -138,9 +250,10 @@ static void test_refusals(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_fold),     cmocka_unit_test(test_fold_rank),
-                cmocka_unit_test(test_move),     cmocka_unit_test(test_activations),
-                cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_fold),      cmocka_unit_test(test_fold_rank),
+                cmocka_unit_test(test_move),      cmocka_unit_test(test_activations),
+                cmocka_unit_test(test_windows),   cmocka_unit_test(test_recurrent),
+                cmocka_unit_test(test_quantized), cmocka_unit_test(test_refusals),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
