@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/membarrier.h>
+#include <net/if.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -141,10 +142,11 @@ int filter_attach(unsigned interface, const FilterModel *model, const FilterOpti
         const char *pin_dir = options ? options->pin_dir : NULL;
         _cleanup_(filter_freep)
         Filter *f = NULL;
+        char name[IF_NAMESIZE];
         int r;
 
-        if (interface == 0)
-                return error_set(e, -ENODEV, "interface 0: there is none");
+        if (!if_indextoname(interface, name))
+                return error_set(e, -ENODEV, "interface %u: there is none", interface);
         r = filter_load(model, options, &f, e);
         if (r < 0)
                 return r;

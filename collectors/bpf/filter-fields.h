@@ -23,25 +23,33 @@ static __always_inline __u32 filter_u32(__u64 x)
 	return x < 0xffffffffU ? (__u32)x : 0xffffffffU;
 }
 
+/* libbpf finds the place of global tables alone in BTF. */
+#ifdef __bpf__
+#define FILTER_TABLE const
+#else
+#define FILTER_TABLE static const
+#endif
+
+/* The place of the highest bit of a number whose lower bits are all set, by its product with
+ * 0x07c4acdd (de Bruijn; S. E. Anderson, Bit Twiddling Hacks). */
+FILTER_TABLE __u8 filter_places[32] = {0,  9,  1,  10, 13, 21, 2,  29, 11, 14, 16,
+				       18, 22, 25, 3,  30, 8,  12, 20, 28, 15, 17,
+				       24, 7,  19, 27, 23, 6,  26, 5,  4,  31};
+
 /* 16 * log2(1 + x), cut: the place of the highest bit, and the four bits behind it. BPF can not
- * count zeros, and comparing would fork the verifier: a subtraction's sign tells whether to shift.
- */
+ * count zeros, and comparing would fork the verifier. */
 static __always_inline __u32 filter_log2(__u32 x)
 {
-	__u64 v = (__u64)x + 1, n, log;
+	__u32 v = x + (x != 0xffffffffU), n = v;
+	__u32 place;
 
-	v -= v >> 32;
-	n = v;
-	log = (0xffffULL - n) >> 59 & 16;
-	n >>= log;
-	log |= (0xffULL - n) >> 60 & 8;
-	n = v >> log;
-	log |= (0xfULL - n) >> 61 & 4;
-	n = v >> log;
-	log |= (3ULL - n) >> 62 & 2;
-	n = v >> log;
-	log |= (1ULL - n) >> 63;
-	return (__u32)(log << 4 | (v << 4 >> log & 15));
+	n |= n >> 1;
+	n |= n >> 2;
+	n |= n >> 4;
+	n |= n >> 8;
+	n |= n >> 16;
+	place = filter_places[n * 0x07c4acddU >> 27];
+	return place << 4 | (__u32)((__u64)v << 4 >> place & 15);
 }
 
 static __always_inline __u32 filter_bits(__u64 x)

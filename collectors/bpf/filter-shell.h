@@ -15,8 +15,9 @@
  *   #include "collectors/bpf/filter-shell.h"
  *
  * with linux/bpf.h, bpf/bpf_helpers.h and the model's own text before it. It makes the XDP program
- * filter_xdp, or with FILTER_TC defined the tc classifier filter_tc. Compile for -mcpu=v3: the
- * locks are atomic exchanges. Kernel 5.18 or later (frames in several buffers).
+ * filter_xdp, or with FILTER_TC defined the tc classifier filter_tc, or with FILTER_BARE neither,
+ * for a program that calls filter_frame() itself. Compile for -mcpu=v3: the locks are atomic
+ * exchanges. Kernel 5.18 or later (frames in several buffers).
  *
  * Whatever goes wrong, the packet passes. In shadow, which is how it starts, all pass.
  */
@@ -418,7 +419,7 @@ int filter_tc(struct __sk_buff *skb)
 		       : FILTER_TC_PASS;
 }
 
-#else
+#elif !defined FILTER_BARE
 
 SEC("xdp.frags")
 int filter_xdp(struct xdp_md *ctx)

@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The traffic filter on an interface: between two network namespaces of the test's own, in the
+ * driver's path and in the generic one. filter OBJECT-FOLDER
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "collectors/filter.h"
+#include "tests/harness/filter-net.h"
+#include "tests/harness/filter-subject.h"
+#include "tests/harness/packets.h"
+#include "util/time.h"
+
+static FilterNet net;
+static Subject always_0, always_1, syn_flood;
+static char pin_dir[128];
+static Filter *f;                 /* of the test at hand: let go after it, however it ended */
+static int sender = -1, tap = -1; /* p0's and f0's packet sockets */
+
+static Frame udp(unsigned source) {
+        Frame frame;
+
+        frame_ethernet(&frame, 0x0800);
+        frame_ipv4(&frame, source, 1, 17, 5);
+        frame_udp(&frame, 5000, 5001);
+        frame_finish(&frame, 40);
+        return frame;
+}
+
+static Filter *attach(const Subject *s, bool generic, const char *dir) {
+        FilterOptions options = {
+                .generic = generic, .pin_dir = dir, .sources_max = 4096, .flows_max = 4096};
+        Error e = ERROR_INIT;
+        Filter *filter = NULL;
+
+        if (filter_attach(net.interface, &s->model, &options, &filter, &e) < 0)
+                fail_msg("%s", e.text);
+        assert_int_equal(filter_set_kill_switch(filter, 1000, 1), 0);
+        return filter;
+}
+
+static FilterStatus status(const Filter *filter) {
+        Error e = ERROR_INIT;
+        FilterStatus st;
+
+        assert_int_equal(filter_get_status(filter, boot_ns(), &st, &e), 0);
+        return st;
+}
+
+static struct filter_counters counters(const Filter *filter) {
+        struct filter_counters c;
+        Error e = ERROR_INIT;
+
+        assert_int_equal(filter_get_counters(filter, FILTER_SLOT_COUNT, NULL, &c, &e), 0);
+        return c;
+}
+
+static uint64_t all(const Filter *filter) {
+        struct filter_counters c = counters(filter);
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < FILTER_VERDICT_COUNT; i++)
+                n += c.verdict[i].packets;
+        return n;
+}
+
+static void nap(unsigned usec) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = (long)usec * 1000}, NULL);
+}
+
+/* Until the filter has seen n packets; the next softirq takes them. */
+static void wait_for(const Filter *filter, uint64_t n) {
+        for (int i = 0; i < 20000 && all(filter) < n; i++)
+                nap(100);
+        assert_int_equal(all(filter), n);
+}
+
+/* A few at a time: the queue of a veth is short. */
+static void send_frames(const Filter *filter, const Frame *frame, size_t n) {
+        uint64_t before = all(filter);
+
+        for (size_t i = 1; i <= n; i++) {
+                assert_int_equal(send(sender, frame->bytes, frame->size, 0), frame->size);
+                if (i % 32 == 0 || i == n)
+                        wait_for(filter, before + i);
+        }
+}
+
+/* Frames that got through to the namespace since last asked. */
+static size_t delivered(void) {
+        static const uint8_t from[] = {2, 0, 0, 0, 0, 2};
+        uint8_t frame[2048];
+        size_t n = 0;
+
+        /* Generic XDP counts before it delivers. */
+        nap(20000);
+        while (recv(tap, frame, sizeof(frame), MSG_DONTWAIT) > 0)
+                n += memcmp(frame + 6, from, sizeof(from)) == 0;
+        return n;
+}
+
+static void check_shadow_and_enforce(bool generic) {
+        Frame frame = udp(7);
+        uint64_t end;
+
+        f = attach(&always_1, generic, NULL);
+        assert_true(status(f).attached);
+        assert_int_equal(status(f).path, generic ? FILTER_GENERIC : FILTER_NATIVE);
+        (void)delivered();
+        send_frames(f, &frame, 200);
+        assert_int_equal(delivered(), 200);
+        assert_int_equal(counters(f).verdict[FILTER_MALICIOUS].packets, 200);
+        assert_int_equal(counters(f).dropped.packets, 0);
+        end = boot_ns() + 2 * NSEC_PER_SEC;
+        filter_set_enforce(f, end);
+        send_frames(f, &frame, 100);
+        assert_int_equal(delivered(), 0);
+        assert_int_equal(counters(f).dropped.packets, 100);
+        /* Nobody ends the lease but the kernel. */
+        while (boot_ns() < end)
+                nap(20000);
+        send_frames(f, &frame, 100);
+        assert_int_equal(delivered(), 100);
+        assert_int_equal(counters(f).dropped.packets, 100);
+        assert_false(status(f).enforcing);
+}
+
+static void test_native(void **state) {
+        check_shadow_and_enforce(false);
+}
+
+static void test_generic(void **state) {
+        check_shadow_and_enforce(true);
+}
+
+static void test_kill_switch(void **state) {
+        Frame frame = udp(7);
+        size_t n;
+
+        f = attach(&always_1, false, NULL);
+        assert_int_equal(filter_set_kill_switch(f, 500, 200), 0);
+        filter_set_enforce(f, FILTER_FOREVER);
+        (void)delivered();
+        send_frames(f, &frame, 2000);
+        n = delivered();
+        assert_true(n >= 1000 && n < 2000 - 150);
+        assert_true(status(f).tripped_ns > 0);
+        assert_false(status(f).enforcing);
+        send_frames(f, &frame, 100);
+        assert_int_equal(delivered(), 100);
+}
+
+static void test_allow_list(void **state) {
+        Frame friend = udp(7), other = udp(8);
+        Error e = ERROR_INIT;
+        FilterPrefix p;
+
+        f = attach(&always_1, false, NULL);
+        assert_int_equal(filter_prefix_parse("192.0.2.7", &p, &e), 0);
+        assert_int_equal(filter_allow_add(f, &p, &e), 1);
+        filter_set_enforce(f, FILTER_FOREVER);
+        (void)delivered();
+        send_frames(f, &friend, 50);
+        send_frames(f, &other, 50);
+        assert_int_equal(delivered(), 50);
+        assert_int_equal(counters(f).verdict[FILTER_ALLOWED].packets, 50);
+        assert_int_equal(counters(f).dropped.packets, 50);
+}
+
+/* Free lets go of an interface whose filter is not pinned. */
+static void test_unpinned_ends_with_its_owner(void **state) {
+        Frame frame = udp(7);
+
+        f = attach(&always_1, false, NULL);
+        filter_set_enforce(f, FILTER_FOREVER);
+        send_frames(f, &frame, 10);
+        f = filter_free(f);
+        (void)delivered();
+        for (int i = 0; i < 10; i++)
+                assert_int_equal(send(sender, frame.bytes, frame.size, 0), frame.size);
+        assert_int_equal(delivered(), 10);
+}
+
+static void test_two_filters_on_one_interface(void **state) {
+        Filter *other = NULL;
+        Error e = ERROR_INIT;
+
+        f = attach(&always_0, false, NULL);
+        assert_int_equal(filter_attach(net.interface, &always_1.model, NULL, &other, &e), -EBUSY);
+        assert_non_null(strstr(e.text, "another XDP program"));
+        assert_true(status(f).attached);
+        e = ERROR_INIT;
+        assert_int_equal(filter_attach(4711, &always_1.model, NULL, &other, &e), -ENODEV);
+}
+
+typedef struct Mixed {
+        size_t n;
+        size_t wrong;
+        size_t of_model[3];
+} Mixed;
+
+/* Every word of a sample is of one model: 1 says 0, 2 says 1. */
+static void on_sample(const struct filter_sample *s, void *userdata) {
+        Mixed *m = userdata;
+        uint32_t says = (uint32_t)s->model - 1;
+
+        m->n++;
+        if (s->model != 1 && s->model != 2) {
+                m->wrong++;
+                return;
+        }
+        m->of_model[s->model]++;
+        m->wrong += s->class != says || s->outputs[0] != (int32_t)says ||
+                    s->outputs[1] != (int32_t)says ||
+                    s->verdict != (says ? FILTER_MALICIOUS : FILTER_BENIGN);
+}
+
+#define SWAPS 12
+
+typedef struct Traffic {
+        atomic_bool stop;
+        atomic_size_t sent;
+} Traffic;
+
+/* In a process of its own, as fast as the filter takes them. */
+static _Noreturn void send_until_stopped(Traffic *t) {
+        for (size_t i = 1; !t->stop; i++) {
+                Frame frame = udp(1 + i % 200);
+
+                if (send(sender, frame.bytes, frame.size, 0) < 0)
+                        _exit(1);
+                t->sent = i;
+                for (int k = 0; i % 64 == 0 && k < 50000 && all(f) + 64 < i; k++)
+                        nap(20);
+        }
+        _exit(0);
+}
+
+/* Under traffic, to and fro: every packet is judged by exactly one model, and none by none. */
+static void test_hot_swap(void **state) {
+        Traffic *traffic = mmap(NULL, sizeof(*traffic), PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        struct filter_counters c;
+        Mixed mixed = {0};
+        Error e = ERROR_INIT;
+        int how = 0;
+        pid_t pid;
+
+        assert_true(traffic != MAP_FAILED);
+        f = attach(&always_0, false, NULL);
+        filter_set_sampling(f, FILTER_BENIGN, 1);
+        filter_set_sampling(f, FILTER_MALICIOUS, 1);
+        assert_int_equal(filter_samples_open(f, on_sample, &mixed, &e), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                send_until_stopped(traffic);
+        for (int i = 0; i < SWAPS; i++) {
+                uint64_t before = all(f);
+
+                for (int k = 0; k < 10000 && all(f) < before + 500; k++)
+                        nap(100);
+                if (filter_swap(f, i % 2 ? &always_0.model : &always_1.model, &e) < 0)
+                        fail_msg("%s", e.text);
+                assert_true(filter_samples_dispatch(f) >= 0);
+        }
+        traffic->stop = true;
+        assert_int_equal(waitpid(pid, &how, 0), pid);
+        assert_int_equal(how, 0);
+        wait_for(f, traffic->sent);
+        c = counters(f);
+        assert_int_equal(c.verdict[FILTER_BENIGN].packets + c.verdict[FILTER_MALICIOUS].packets,
+                         traffic->sent);
+        assert_int_equal(c.class[0], c.verdict[FILTER_BENIGN].packets);
+        assert_int_equal(c.class[1], c.verdict[FILTER_MALICIOUS].packets);
+        assert_true(c.class[0] > SWAPS / 2 * 400 && c.class[1] > SWAPS / 2 * 400);
+        assert_int_equal(mixed.wrong, 0);
+        assert_true(mixed.of_model[1] > 100 && mixed.of_model[2] > 100);
+        printf("%d swaps under %zu packets, %zu of them looked at\n", SWAPS, traffic->sent,
+               mixed.n);
+        (void)munmap(traffic, sizeof(*traffic));
+}
+
+/* A process attaches, enforces and is gone; the filter stays, and the next one takes it over. */
+static void test_pinned_outlives_its_loader(void **state) {
+        Frame frame = udp(9);
+        Error e = ERROR_INIT;
+        FilterExplanation x;
+        FilterPrefix p;
+        int how;
+        pid_t pid;
+
+        assert_int_equal(filter_adopt(pin_dir, &f, &e), -ENOENT);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                Filter *mine = NULL;
+                FilterOptions options = {.pin_dir = pin_dir};
+                int r = filter_attach(net.interface, &always_1.model, &options, &mine, &e);
+
+                if (r < 0) {
+                        fprintf(stderr, "%s\n", e.text);
+                        _exit(1);
+                }
+                (void)filter_set_kill_switch(mine, 1000, 1);
+                filter_set_enforce(mine, FILTER_FOREVER);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &how, 0), pid);
+        assert_int_equal(how, 0);
+        (void)delivered();
+        for (int i = 0; i < 20; i++)
+                assert_int_equal(send(sender, frame.bytes, frame.size, 0), frame.size);
+        assert_int_equal(delivered(), 0);
+        e = ERROR_INIT;
+        if (filter_adopt(pin_dir, &f, &e) < 0)
+                fail_msg("%s", e.text);
+        assert_true(status(f).attached && status(f).pinned && status(f).enforcing);
+        assert_int_equal(status(f).interface, net.interface);
+        assert_int_equal(status(f).path, FILTER_NATIVE);
+        assert_int_equal(status(f).model, 2);
+        assert_int_equal(status(f).n_fields, 2);
+        assert_int_equal(counters(f).dropped.packets, 20);
+        assert_int_equal(filter_prefix_parse("192.0.2.9", &p, &e), 0);
+        assert_int_equal(filter_explain(f, p.address, boot_ns(), &x, &e), 0);
+        assert_int_equal(x.source.dropped, 20);
+        /* It is as good as its own: another model, and back to shadow. */
+        assert_int_equal(filter_swap(f, &always_0.model, &e), 0);
+        send_frames(f, &frame, 5);
+        assert_int_equal(delivered(), 5);
+        f = filter_free(f);
+        if (filter_adopt(pin_dir, &f, &e) < 0)
+                fail_msg("%s", e.text);
+        assert_int_equal(status(f).model, 1);
+        assert_int_equal(filter_run(f, frame.bytes, frame.size, 1, NULL, NULL, &e), -EBADF);
+        assert_int_equal(filter_detach(f, &e), 0);
+        assert_true(access(pin_dir, F_OK) < 0);
+        assert_false(status(f).attached);
+}
+
+static void test_pins_in_pieces(void **state) {
+        FilterOptions options = {.pin_dir = pin_dir};
+        Filter *other = NULL;
+        Error e = ERROR_INIT;
+        char path[256];
+
+        f = attach(&always_0, false, pin_dir);
+        assert_int_equal(filter_attach(net.interface, &always_1.model, &options, &other, &e),
+                         -EEXIST);
+        f = filter_free(f);
+        /* A map is gone: nothing to go on with, but to clear. */
+        (void)snprintf(path, sizeof(path), "%s/flows", pin_dir);
+        assert_int_equal(unlink(path), 0);
+        e = ERROR_INIT;
+        assert_int_equal(filter_adopt(pin_dir, &f, &e), -ESTALE);
+        assert_non_null(strstr(e.text, "flows"));
+        assert_int_equal(filter_clear(pin_dir, &e), 0);
+        assert_int_equal(filter_clear(pin_dir, &e), 0);
+        assert_true(access(pin_dir, F_OK) < 0);
+        /* Stopped while pinning, before the link: the maps are in nobody's way. */
+        f = attach(&always_0, false, pin_dir);
+        (void)snprintf(path, sizeof(path), "%s/link", pin_dir);
+        assert_int_equal(unlink(path), 0);
+        f = filter_free(f);
+        e = ERROR_INIT;
+        assert_int_equal(filter_adopt(pin_dir, &f, &e), -ENOENT);
+        f = attach(&always_0, false, pin_dir);
+        assert_int_equal(filter_detach(f, &e), 0);
+        f = filter_free(f);
+}
+
+/* The pins stay, the link hangs in the air: said so, and cleared. */
+static void test_interface_that_went_away(void **state) {
+        FilterOptions options = {.pin_dir = pin_dir};
+        FilterStatus st;
+        Error e = ERROR_INIT;
+
+        assert_int_equal(filter_net_run(&net, false, "ip link add gone type veth peer name gone2"),
+                         0);
+        assert_int_equal(filter_attach(if_nametoindex("gone"), &always_0.model, &options, &f, &e),
+                         0);
+        assert_int_equal(filter_net_run(&net, false, "ip link del gone"), 0);
+        assert_int_equal(filter_get_status(f, boot_ns(), &st, &e), 0);
+        assert_false(st.attached);
+        f = filter_free(f);
+        assert_int_equal(filter_adopt(pin_dir, &f, &e), -ESTALE);
+        assert_int_equal(filter_clear(pin_dir, &e), 0);
+        assert_true(access(pin_dir, F_OK) < 0);
+}
+
+static void test_folder_that_is_no_bpffs(void **state) {
+        FilterOptions options = {.pin_dir = "/tmp/aikm-filter-no-bpffs"};
+        Error e = ERROR_INIT;
+
+        assert_int_equal(filter_attach(net.interface, &always_0.model, &options, &f, &e),
+                         -EOPNOTSUPP);
+        assert_non_null(strstr(e.text, "bpffs"));
+        assert_true(access(options.pin_dir, F_OK) < 0);
+}
+
+/* ---- a flood, and people who want to work meanwhile ---- */
+
+#define PAGE 8192
+#define REQUESTS 150
+#define KEYS 1500
+
+/* All bytes, or -1. */
+static int transfer(int fd, void *data, size_t n, bool out) {
+        char *p = data;
+
+        while (n > 0) {
+                ssize_t r = out ? send(fd, p, n, MSG_NOSIGNAL) : recv(fd, p, n, 0);
+
+                if (r <= 0)
+                        return -1;
+                p += r;
+                n -= (size_t)r;
+        }
+        return 0;
+}
+
+static int listen_on(unsigned port) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+        if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+            listen(fd, 128) < 0)
+                fail_msg("port %u: %s", port, strerror(errno));
+        return fd;
+}
+
+static int connect_to(unsigned port) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+        struct timeval patience = {.tv_sec = 20};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        address.sin_addr.s_addr = htonl(0x0a090001);
+        if (fd < 0)
+                return -1;
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+                close(fd);
+                return -1;
+        }
+        return fd;
+}
+
+/* HTTP-like on one socket: a request, a page, the end. */
+static _Noreturn void serve_pages(int listener) {
+        static char page[PAGE];
+        char request[64];
+
+        for (;;) {
+                int fd = accept(listener, NULL, NULL);
+
+                if (fd < 0)
+                        _exit(1);
+                if (transfer(fd, request, sizeof(request), false) == 0)
+                        (void)transfer(fd, page, sizeof(page), true);
+                close(fd);
+        }
+}
+
+/* SSH-like on another: what is typed comes back. */
+static _Noreturn void serve_keys(int listener) {
+        char key[48];
+        int fd = accept(listener, NULL, NULL);
+
+        while (fd >= 0 && transfer(fd, key, sizeof(key), false) == 0)
+                if (transfer(fd, key, sizeof(key), true) < 0)
+                        break;
+        _exit(0);
+}
+
+static int fetch_pages(void) {
+        static char page[PAGE];
+        char request[64] = "GET /";
+
+        for (int i = 0; i < REQUESTS; i++) {
+                int fd = connect_to(80);
+
+                if (fd < 0 || transfer(fd, request, sizeof(request), true) < 0 ||
+                    transfer(fd, page, sizeof(page), false) < 0)
+                        return 1;
+                close(fd);
+                nap(2000);
+        }
+        return 0;
+}
+
+static int type_keys(void) {
+        char key[48] = "k", back[48];
+        int fd = connect_to(22);
+
+        for (int i = 0; fd >= 0 && i < KEYS; i++) {
+                key[1] = (char)i;
+                if (transfer(fd, key, sizeof(key), true) < 0 ||
+                    transfer(fd, back, sizeof(back), false) < 0 ||
+                    memcmp(key, back, sizeof(key)) != 0)
+                        return 1;
+                nap(200);
+        }
+        return fd < 0;
+}
+
+/* SYNs of one source from ever other ports, some 50,000 a second. */
+static _Noreturn void flood(void) {
+        for (unsigned port = 1024;; port = port < 65000 ? port + 1 : 1024) {
+                Frame frame;
+
+                frame_ethernet(&frame, 0x0800);
+                frame_ipv4(&frame, 66, 1, 6, 5);
+                frame_tcp(&frame, port, 80, 2, 5);
+                frame_finish(&frame, 0);
+                put16(frame.bytes + frame.ip + 12, 0x0a09); /* 10.9.0.66 to 10.9.0.1 */
+                frame.bytes[frame.ip + 14] = frame.bytes[frame.ip + 18] = 0;
+                put16(frame.bytes + frame.ip + 16, 0x0a09);
+                (void)send(sender, frame.bytes, frame.size, 0);
+                if (port % 64 == 0)
+                        nap(1000);
+        }
+}
+
+static pid_t start_in_peer(int (*work)(void)) {
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0)
+                _exit(filter_net_enter_peer(&net) < 0 ? 99 : work());
+        return pid;
+}
+
+static void stop(pid_t pid) {
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+}
+
+static FilterExplanation explain(const Filter *filter, const char *address) {
+        FilterExplanation x;
+        Error e = ERROR_INIT;
+        FilterPrefix p;
+
+        assert_int_equal(filter_prefix_parse(address, &p, &e), 0);
+        assert_int_equal(filter_explain(filter, p.address, boot_ns(), &x, &e), 0);
+        return x;
+}
+
+static void check_flood(bool generic) {
+        int pages = listen_on(80), keys = listen_on(22), how_pages = -1, how_keys = -1;
+        pid_t servers[2], clients[2], flooder;
+        FilterExplanation bad, good;
+        struct filter_counters c;
+
+        f = attach(&syn_flood, generic, NULL);
+        filter_set_enforce(f, FILTER_FOREVER);
+        for (int i = 0; i < 2; i++) {
+                servers[i] = fork();
+                assert_true(servers[i] >= 0);
+                if (servers[i] == 0) {
+                        if (i == 0)
+                                serve_pages(pages);
+                        serve_keys(keys);
+                }
+        }
+        flooder = fork();
+        assert_true(flooder >= 0);
+        if (flooder == 0)
+                flood();
+        while (counters(f).dropped.packets == 0)
+                nap(1000);
+        clients[0] = start_in_peer(fetch_pages);
+        clients[1] = start_in_peer(type_keys);
+        assert_int_equal(waitpid(clients[0], &how_pages, 0), clients[0]);
+        assert_int_equal(waitpid(clients[1], &how_keys, 0), clients[1]);
+        stop(flooder);
+        stop(servers[0]);
+        stop(servers[1]);
+        close(pages);
+        close(keys);
+        assert_int_equal(how_pages, 0);
+        assert_int_equal(how_keys, 0);
+        bad = explain(f, "10.9.0.66");
+        good = explain(f, "10.9.0.2");
+        c = counters(f);
+        printf("%s: flood %llu packets, %llu dropped; benign %llu packets, %llu dropped\n",
+               generic ? "generic" : "native", (unsigned long long)bad.source.packets,
+               (unsigned long long)bad.source.dropped, (unsigned long long)good.source.packets,
+               (unsigned long long)good.source.dropped);
+        assert_true(good.source.packets > REQUESTS * 5 + KEYS);
+        assert_int_equal(good.source.malicious, 0);
+        assert_int_equal(good.source.dropped, 0);
+        assert_int_equal(c.dropped.packets, bad.source.dropped);
+        /* All but the first hundred, until it was known as one. */
+        assert_true(bad.source.packets > 1000);
+        assert_true(bad.source.packets - bad.source.dropped <= 101);
+}
+
+static void test_syn_flood_native(void **state) {
+        check_flood(false);
+}
+
+static void test_syn_flood_generic(void **state) {
+        check_flood(true);
+}
+
+static int let_go(void **state) {
+        f = filter_free(f);
+        return filter_clear(pin_dir, NULL);
+}
+
+static int set_up(const char *folder) {
+        int r;
+
+        r = subject_load(folder, "always-0", 1, &always_0);
+        if (r >= 0)
+                r = subject_load(folder, "always-1", 2, &always_1);
+        if (r >= 0)
+                r = subject_load(folder, "syn-flood", 4, &syn_flood);
+        if (r >= 0)
+                r = filter_net_set_up(&net);
+        if (r != 0)
+                return r;
+        sender = filter_net_packet_socket(&net, true);
+        tap = filter_net_packet_socket(&net, false);
+        (void)snprintf(pin_dir, sizeof(pin_dir), "%s/filter", net.bpffs);
+        return sender < 0 || tap < 0 ? -EIO : 0;
+}
+
+static void tear_down(void) {
+        filter_net_tear_down(&net);
+        subject_done(&always_0);
+        subject_done(&always_1);
+        subject_done(&syn_flood);
+}
+
+#define TEST(t) cmocka_unit_test_teardown(t, let_go)
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_native),
+                TEST(test_generic),
+                TEST(test_kill_switch),
+                TEST(test_allow_list),
+                TEST(test_unpinned_ends_with_its_owner),
+                TEST(test_two_filters_on_one_interface),
+                TEST(test_hot_swap),
+                TEST(test_pinned_outlives_its_loader),
+                TEST(test_pins_in_pieces),
+                TEST(test_interface_that_went_away),
+                TEST(test_folder_that_is_no_bpffs),
+                TEST(test_syn_flood_native),
+                TEST(test_syn_flood_generic),
+        };
+        int r;
+
+        if (argc != 2) {
+                fprintf(stderr, "usage: filter OBJECT-FOLDER\n");
+                return 2;
+        }
+        r = set_up(argv[1]);
+        if (r == 0)
+                r = cmocka_run_group_tests(tests, NULL, NULL);
+        else
+                r = r > 0 ? SKIPPED : 1;
+        tear_down();
+        return r;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the filter's speed is measured with: each run writes the headers of another packet of a
+ * table into the frame at hand, in an order that no branch predictor learns. `empty` does that
+ * alone, `filter` judges then, `generate` sends it out of an interface.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "tests/harness/filter/bench.h"
+#include "tests/harness/filter/tree-10.h"
+
+#define FILTER_BARE
+#define FILTER_FIELDS(X) TREE_10_FIELDS(X)
+#define FILTER_OUTPUTS TREE_10_OUTPUTS
+#define FILTER_SCRATCH struct tree_10_scratch
+#define FILTER_RUN tree_10_run
+#include "collectors/bpf/filter-shell.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BENCH_PACKETS);
+	__type(key, __u32);
+	__type(value, struct bench_headers);
+} table SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} dice SEC(".maps");
+
+const volatile __u32 interface = 0;
+
+static __always_inline int deal(struct xdp_md *ctx)
+{
+	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
+	const struct bench_headers *h;
+	__u32 zero = 0, i;
+	__u64 *x = bpf_map_lookup_elem(&dice, &zero);
+
+	if (!x || data + BENCH_HEADERS > end)
+		return 0;
+	*x = *x * 6364136223846793005ULL + 1442695040888963407ULL;
+	i = *x >> 40 & (BENCH_PACKETS - 1);
+	h = bpf_map_lookup_elem(&table, &i);
+	if (!h)
+		return 0;
+	__builtin_memcpy(data, h->bytes, BENCH_HEADERS);
+	return 1;
+}
+
+SEC("xdp")
+int empty(struct xdp_md *ctx)
+{
+	deal(ctx);
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int filter(struct xdp_md *ctx)
+{
+	deal(ctx);
+	return filter_frame((const __u8 *)(long)ctx->data, (const __u8 *)(long)ctx->data_end,
+			    (__u32)bpf_xdp_get_buff_len(ctx), ctx->ingress_ifindex)
+		       ? XDP_DROP
+		       : XDP_PASS;
+}
+
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+	deal(ctx);
+	return bpf_redirect(interface, 0);
+}
