@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 
@@ -373,56 +374,67 @@ MAP_FLOAT(sin, sin(x))
 MAP_FLOAT(cos, cos(x))
 
 /*
- * Clip: bounds are attributes before version 11, then inputs that may be left out.
+ * Clip: bounds are attributes before version 11 (where version 6 has those of float32 by default),
+ * then inputs that may be left out.
  */
 
-static int clip_bound(const Tensor *t, const Tensor *x, Block *bound, Error *e) {
+typedef struct Bounds {
+        bool low, high; /* whether there is one */
+        Block min, max; /* the first element */
+} Bounds;
+
+static int bound_load(const Tensor *t, const Tensor *x, bool *ret_given, Block *ret, Error *e) {
+        *ret_given = t;
         if (!t)
                 return 0;
         if (t->count != 1 || t->type != x->type)
                 return error_set(e, -EINVAL, "a bound must be one number of type %s",
                                  element_type_name(x->type));
-        elements_load(t, 0, 0, 1, bound);
+        elements_load(t, 0, 0, 1, ret);
+        return 0;
+}
+
+static int bounds_init(Bounds *b, const Node *n, const Tensor *const *in, Error *e) {
+        int r;
+
+        if (n->opset >= 11) {
+                r = bound_load(n->n_inputs > 1 ? in[1] : NULL, in[0], &b->low, &b->min, e);
+                if (r < 0)
+                        return r;
+                return bound_load(n->n_inputs > 2 ? in[2] : NULL, in[0], &b->high, &b->max, e);
+        }
+        if (n->n_inputs > 1)
+                return error_set(e, -EINVAL, "bounds are no inputs before version 11");
+        b->low = n->opset >= 6 || attribute_find(n, "min", ATTRIBUTE_FLOAT);
+        b->high = n->opset >= 6 || attribute_find(n, "max", ATTRIBUTE_FLOAT);
+        b->min.f64[0] = (double)attribute_float(n, "min", -FLT_MAX);
+        b->max.f64[0] = (double)attribute_float(n, "max", FLT_MAX);
         return 0;
 }
 
 /* The upper bound is the last to cut: it holds where it is below the lower one. */
-#define CLIP_LOOP(MEMBER)                                \
-        for (size_t i = 0; i < count; i++) {             \
-                if (low && a.MEMBER[i] < min.MEMBER[0])  \
-                        a.MEMBER[i] = min.MEMBER[0];     \
-                if (high && a.MEMBER[i] > max.MEMBER[0]) \
-                        a.MEMBER[i] = max.MEMBER[0];     \
+#define CLIP_LOOP(MEMBER)                                              \
+        for (size_t i = 0; i < count; i++) {                           \
+                if (bounds.low && a.MEMBER[i] < bounds.min.MEMBER[0])  \
+                        a.MEMBER[i] = bounds.min.MEMBER[0];            \
+                if (bounds.high && a.MEMBER[i] > bounds.max.MEMBER[0]) \
+                        a.MEMBER[i] = bounds.max.MEMBER[0];            \
         }
 
 static int clip_run(const Node *n, const Tensor *const *in, Tensor **out, Error *e) {
         const Tensor *x = in[0];
-        bool inputs = n->opset >= 11;
-        bool low = inputs ? n->n_inputs > 1 && in[1]
-                          : attribute_find(n, "min", ATTRIBUTE_FLOAT) != NULL;
-        bool high = inputs ? n->n_inputs > 2 && in[2]
-                           : attribute_find(n, "max", ATTRIBUTE_FLOAT) != NULL;
         Wide wide = type_wide(x->type);
         Shape s = shape_of(x);
-        Block a, min, max;
+        Bounds bounds;
+        Block a;
         int r;
 
-        r = type_check(x, inputs ? TYPES_NUMBER : TYPES_FLOAT, "the input", e);
+        r = type_check(x, n->opset >= 11 ? TYPES_NUMBER : TYPES_FLOAT, "the input", e);
         if (r < 0)
                 return r;
-        if (inputs) {
-                r = clip_bound(low ? in[1] : NULL, x, &min, e);
-                if (r < 0)
-                        return r;
-                r = clip_bound(high ? in[2] : NULL, x, &max, e);
-                if (r < 0)
-                        return r;
-        } else {
-                if (n->n_inputs > 1)
-                        return error_set(e, -EINVAL, "bounds are no inputs before version 11");
-                min.f64[0] = (double)attribute_float(n, "min", 0);
-                max.f64[0] = (double)attribute_float(n, "max", 0);
-        }
+        r = bounds_init(&bounds, n, in, e);
+        if (r < 0)
+                return r;
         r = output_new(x->type, &s, out, e);
         if (r < 0)
                 return r;
@@ -474,7 +486,8 @@ static const Operator operators[] = {
         ONE_TO_ONE("ThresholdedRelu", 10, thresholded_relu_run),
         ONE_TO_ONE("Elu", 1, elu_run),
         ONE_TO_ONE("Celu", 12, celu_run),
-        ONE_TO_ONE("Selu", 1, selu_run),
+        /* Version 1 had other numbers. */
+        ONE_TO_ONE("Selu", 6, selu_run),
         ONE_TO_ONE("Sigmoid", 1, sigmoid_run),
         ONE_TO_ONE("HardSigmoid", 1, hard_sigmoid_run),
         ONE_TO_ONE("HardSwish", 14, hard_swish_run),

@@ -226,7 +226,8 @@ static void test_clip(void **state) {
         static const Case cases[] = {
                 {"Clip", 6, "min=-1.0 max=1.0", {"float32[3] -2 0 2"}, {"float32[3] -1 0 1"}},
                 {"Clip", 1, "max=1.0", {"float32[3] -2 0 2"}, {"float32[3] -2 0 1"}},
-                {"Clip", 6, NULL, {"float32[2] -inf 3e38"}, {"float32[2] -inf 3e38"}},
+                {"Clip", 6, NULL, {"float32[2] -inf 3e38"}, {"float32[2] -3.4028235e38 3e38"}},
+                {"Clip", 1, NULL, {"float32[2] -inf 3e38"}, {"float32[2] -inf 3e38"}},
                 {"Clip", 10, NULL, {"float32[1] 1", "float32[] 2"}, .refused = "before version 11"},
                 /* From 11 on the attributes mean nothing. */
                 {"Clip", 11, "min=-1.0 max=1.0", {"float32[2] -2 2"}, {"float32[2] -2 2"}},
