@@ -558,13 +558,13 @@ static int take_layer(Reader *in, const CfgLayer *c, Layer *l) {
         return r;
 }
 
-int import_darknet(const char *cfg, size_t cfg_size, const void *weights, size_t weights_size,
-                   Engine **ret, Error *e) {
+int import_darknet_layers(const char *cfg, size_t cfg_size, const void *weights,
+                          size_t weights_size, Layer ret_layers[ENGINE_LAYERS_MAX], size_t *ret_n,
+                          float **ret_values, Error *e) {
         _cleanup_free_
         Cfg *c = calloc(1, sizeof(*c));
         _cleanup_free_
         float *values = NULL;
-        Layer layers[ENGINE_LAYERS_MAX];
         size_t n = 0;
         Reader in;
         int header, r;
@@ -592,12 +592,27 @@ int import_darknet(const char *cfg, size_t cfg_size, const void *weights, size_t
                 return error_set(e, -ENOMEM, "out of memory");
         in = (Reader){.data = (const unsigned char *)weights + header, .to = values, .e = e};
         for (size_t i = 0; i < c->n_layers; i++) {
-                r = take_layer(&in, &c->layers[i], &layers[i]);
+                r = take_layer(&in, &c->layers[i], &ret_layers[i]);
                 if (r < 0)
                         return r;
         }
+        *ret_n = c->n_layers;
+        *ret_values = TAKE_PTR(values);
+        return 0;
+}
 
-        r = engine_new(layers, c->n_layers, ret);
+int import_darknet(const char *cfg, size_t cfg_size, const void *weights, size_t weights_size,
+                   Engine **ret, Error *e) {
+        _cleanup_free_
+        float *values = NULL;
+        Layer layers[ENGINE_LAYERS_MAX];
+        size_t n;
+        int r;
+
+        r = import_darknet_layers(cfg, cfg_size, weights, weights_size, layers, &n, &values, e);
+        if (r < 0)
+                return r;
+        r = engine_new(layers, n, ret);
         if (r == -EINVAL)
                 return error_set(
                         e, r, "weights: batch normalisation makes a weight too large for a float");

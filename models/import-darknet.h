@@ -13,12 +13,23 @@
  */
 
 #include "models/engine.h"
+#include "models/graph.h"
 #include "util/error.h"
 
 /* cfg: text of cfg_size bytes. weights: the file's bytes. Returns 0, -EINVAL (refused, *e says why)
  * or -ENOMEM. */
 int import_darknet(const char *cfg, size_t cfg_size, const void *weights, size_t weights_size,
                    Engine **ret, Error *e);
+
+/* The same as layers; what they point to is in *ret_values, the caller's to free. */
+int import_darknet_layers(const char *cfg, size_t cfg_size, const void *weights,
+                          size_t weights_size, Layer ret_layers[ENGINE_LAYERS_MAX], size_t *ret_n,
+                          float **ret_values, Error *e);
+
+/* The same as a graph of Gemm, activation and Softmax nodes: one input "input", one output
+ * "output", float rows of any number. */
+int import_darknet_graph(const char *cfg, size_t cfg_size, const void *weights, size_t weights_size,
+                         Graph **ret, Error *e);
 
 /* Checks a cfg alone, before training: inputs and outputs of the network. */
 int import_darknet_check_cfg(const char *cfg, size_t cfg_size, size_t *ret_inputs,

@@ -94,6 +94,66 @@ static void test_good(_unused_ void **state) {
         assert_int_equal(outputs, 2);
 }
 
+/* The graph computes what the engine does: every activation, batch normalisation, temperature,
+ * groups. */
+static void test_graph(_unused_ void **state) {
+        static const char cfg[] = "[net]\ninputs=3\n"
+                                  "[connected]\noutput=4\nbatch_normalize=1\nactivation=leaky\n"
+                                  "[connected]\noutput=4\nactivation=relu\n"
+                                  "[connected]\noutput=4\nactivation=tanh\n"
+                                  "[connected]\noutput=4\nactivation=logistic\n"
+                                  "[dropout]\nprobability=.5\n"
+                                  "[connected]\noutput=4\nactivation=linear\n"
+                                  "[softmax]\ngroups=2\ntemperature=2.5\n";
+        enum { FLOATS = 4 * (3 + 4) + 4 * (4 * 5) };
+        unsigned char w[HEADER + 4 * FLOATS] = {[4] = 2};
+        _cleanup_(engine_freep)
+        Engine *engine = NULL;
+        _cleanup_(graph_freep)
+        Graph *g = NULL;
+        _cleanup_(tensor_freep)
+        Tensor *in = NULL, *out = NULL;
+        float wanted[5 * 4];
+        Error e = ERROR_INIT;
+
+        for (size_t i = 0; i < FLOATS; i++)
+                put_float(w + HEADER + 4 * i,
+                          (float)((i * 37) % 41) / 20.0f - (i < 28 ? 0.0f : 1.0f));
+        assert_int_equal(import_darknet(cfg, strlen(cfg), w, sizeof(w), &engine, &e), 0);
+        assert_int_equal(import_darknet_graph(cfg, strlen(cfg), w, sizeof(w), &g, &e), 0);
+        assert_int_equal(tensor_new(ELEMENT_F32, 2, (int64_t[]){5, 3}, &in), 0);
+        for (size_t i = 0; i < 15; i++)
+                in->f32[i] = (float)((i * 7) % 11) / 5.0f - 1.0f;
+        engine_run(engine, in->f32, 5, wanted);
+        if (graph_run(g, (const Tensor *const[]){in}, 1, &out, &e) < 0)
+                fail_msg("%s", e.text);
+        assert_int_equal(out->count, 20);
+        assert_int_equal(out->rank, 2);
+        for (size_t i = 0; i < 20; i++)
+                assert_true(fabsf(out->f32[i] - wanted[i]) < 1e-6f);
+        /* Two groups: each sums to 1. */
+        assert_true(fabsf(out->f32[0] + out->f32[1] - 1.0f) < 1e-6f);
+        assert_true(fabsf(out->f32[0] - out->f32[4]) > 1e-4f);
+}
+
+/* The engine's checks are the graph's, too. */
+static void test_bad_graph(_unused_ void **state) {
+        unsigned char w[SIZE];
+        Graph *g = NULL;
+        Error e = ERROR_INIT;
+
+        good_weights(w);
+        assert_int_equal(import_darknet_graph(good_cfg, strlen(good_cfg), w, SIZE - 4, &g, &e),
+                         -EINVAL);
+        assert_non_null(strstr(e.text, "truncated"));
+        /* A scale of batch normalisation. */
+        put_float(w + HEADER + 4 * 8, 3e38f);
+        e = ERROR_INIT;
+        assert_int_equal(import_darknet_graph(good_cfg, strlen(good_cfg), w, SIZE, &g, &e),
+                         -EINVAL);
+        assert_null(g);
+}
+
 /* Before version 0.2 the count of images seen had four bytes. */
 static void test_old_header(_unused_ void **state) {
         _cleanup_(engine_freep)
@@ -377,7 +437,8 @@ int main(void) {
                 cmocka_unit_test(test_good),      cmocka_unit_test(test_old_header),
                 cmocka_unit_test(test_defaults),  cmocka_unit_test(test_bad_cfg),
                 cmocka_unit_test(test_bad_shape), cmocka_unit_test(test_bad_weights),
-                cmocka_unit_test(test_mutations),
+                cmocka_unit_test(test_mutations), cmocka_unit_test(test_graph),
+                cmocka_unit_test(test_bad_graph),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
