@@ -264,6 +264,8 @@ static int run(Context *c, int argc, char **argv) {
         Args args;
         int r;
 
+        if (argc >= 2 && streq(argv[1], "compile"))
+                return model_compile(c, argc - 1, argv + 1);
         if (!args_begin(c, &verb_spec_model, argc, argv, &args, &r))
                 return r;
         what = args.n_positional > 0 ? args.positional[0] : "list";
@@ -285,7 +287,9 @@ static int run(Context *c, int argc, char **argv) {
                         }
                 return actions[i].run(c, &args);
         }
-        fail("model %s: not one of list, info, verify, use, rollback, install, remove, train, tune",
+        fail("model %s: not one of list, info, verify, use, rollback, install, remove, train, "
+             "tune, "
+             "compile",
              what);
         return CLI_USAGE;
 }
@@ -293,7 +297,7 @@ static int run(Context *c, int argc, char **argv) {
 const Verb verb_spec_model = {
         .name = "model",
         .args = "[list|info NAME|verify NAME|PATH|use NAME|rollback|install PATH|remove "
-                "NAME|train|tune]",
+                "NAME|train|tune|compile]",
         .summary = "Shows, trains, installs and chooses what aikmd predicts with.",
         .options = options,
         .max_args = 2,
@@ -303,5 +307,7 @@ const Verb verb_spec_model = {
                 "rows than the current one does on them is refused without --force. train makes "
                 "one\n"
                 "with aikm-darknet; tune trains the current one further, where policy has\n"
-                "fine_tuning true.",
+                "fine_tuning true. compile makes an eBPF program of an ONNX or darknet model, "
+                "with\n"
+                "aikm-compile and its options.",
 };

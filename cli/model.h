@@ -48,6 +48,8 @@ int model_call(Context *c, const char *method, bool rows, json_object **ret, Err
 int model_verify_path(Context *c, const char *path);
 
 int model_train(Context *c, const Args *args);
+/* argv[0] is "compile"; what follows is aikm-compile's. Returns only where it cannot be run. */
+int model_compile(Context *c, int argc, char **argv);
 int model_tune(Context *c, const Args *args);
 
 /* Name, macro-F1 and what it was held against, on stdout. */

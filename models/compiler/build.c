@@ -155,7 +155,7 @@ static int run_clang(const BuildFolder *f, const char *source, const char *objec
 }
 
 int build_object(const BuildFolder *f, const char *name, bool skeleton, Error *e) {
-        char source[96], object[96], linked[96], header[96];
+        char source[96], object[96], linked[96], header[96]; /* names are at most 63 long */
         int r;
 
         snprintf(source, sizeof(source), "%s.bpf.c", name);

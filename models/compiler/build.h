@@ -10,6 +10,8 @@ typedef struct BuildFolder {
         char path[64]; /* "": none */
 } BuildFolder;
 
+#define BUILD_PATH_MAX 160 /* of a file in it, the name of a program being part of it */
+
 int build_folder_init(BuildFolder *f, Error *e);
 void build_folder_done(BuildFolder *f);
 

@@ -9,3 +9,6 @@
  * and graph_run() return. */
 int choose_precision(const Cells *c, const Groups *groups, const CompileOptions *options,
                      Program **ret, CompileReport *ret_report, Error *e);
+
+/* The passes before that: the model as real numbers, and what it decides by (compile.c). */
+int compile_cells(const Graph *g, const CompileOptions *o, Cells **ret, Error *e);

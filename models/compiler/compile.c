@@ -39,12 +39,9 @@ static int check_width(const Graph *g, const CalibrationRows *rows, Error *e) {
         return 0;
 }
 
-static int compile(const Graph *g, const CompileOptions *o, Program **ret, CompileReport *report,
-                   Error *e) {
+int compile_cells(const Graph *g, const CompileOptions *o, Cells **ret, Error *e) {
         _cleanup_(cells_freep)
         Cells *c = NULL;
-        _cleanup_(groups_freep)
-        Groups *groups = NULL;
         int r;
 
         r = check_width(g, o->calibration, e);
@@ -60,6 +57,21 @@ static int compile(const Graph *g, const CompileOptions *o, Program **ret, Compi
                 r = forest_resolve(c, e);
         if (r >= 0)
                 r = cells_separate(c);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+static int compile(const Graph *g, const CompileOptions *o, Program **ret, CompileReport *report,
+                   Error *e) {
+        _cleanup_(cells_freep)
+        Cells *c = NULL;
+        _cleanup_(groups_freep)
+        Groups *groups = NULL;
+        int r;
+
+        r = compile_cells(g, o, &c, e);
         if (r >= 0)
                 r = groups_new(c, &groups);
         if (r >= 0)

@@ -92,7 +92,8 @@ _aikmctl() {
     demo) words+=' --hogs --time' ;;
     model)
         case $sub in
-        '') words+=' list info verify use rollback install remove train tune' ;;
+        '') words+=' list info verify use rollback install remove train tune compile' ;;
+        compile) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
         train) words+=' --data --name --split --seed --epochs --output --install --use --force --idle --limit' ;;
         tune) words+=' --data --seed --epochs --limit' ;;
         use | install) words+=' --force' ;;

@@ -66,10 +66,10 @@ complete -c aikmctl -n "$verb policy; and not $verb list show set reset" -a 'lis
 complete -c aikmctl -n "$verb policy; and $verb set" -a '(__aikmctl_settings)'
 complete -c aikmctl -n "$verb demo" -s n -l hogs -x -d 'CPU hogs'
 complete -c aikmctl -n "$verb demo" -s t -l time -x -d 'Length of a part'
-set -l models list info verify use rollback install remove train tune
+set -l models list info verify use rollback install remove train tune compile
 complete -c aikmctl -n "$verb model; and not $verb $models" -a "$models"
 complete -c aikmctl -n "$verb model; and $verb use install train" -s f -l force -d 'Though it does worse'
-complete -c aikmctl -n "$verb model; and $verb install" -F
+complete -c aikmctl -n "$verb model; and $verb install compile" -F
 complete -c aikmctl -n "$verb model; and $verb train tune" -l data -r -d 'Rows: CSV or a database'
 complete -c aikmctl -n "$verb model; and $verb train tune" -l seed -x -d Seed
 complete -c aikmctl -n "$verb model; and $verb train tune" -l epochs -x -d 'At most so many'

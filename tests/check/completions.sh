@@ -26,6 +26,15 @@ while read -r letter name; do
     need systemd/completions/_aikmctl "option --$name" "${letter:+\\{-$letter\\+?,}--$name(=?\\}|\\[)"
 done <<<"$options"
 
+# aikm-compile's are in a table of getopt_long's.
+compile_options=$(sed -nE 's/^ *\{"([a-z-]+)", (no|required)_argument, .*/\1/p' models/compiler/options.c)
+[ "$(wc -l <<<"$compile_options")" -ge 15 ] || { echo "too few options found in models/compiler/options.c"; exit 1; }
+for name in $compile_options; do
+    need systemd/completions/aikm-compile.bash "option --$name" "[ ']--$name[ ']"
+    need systemd/completions/aikm-compile.fish "option --$name" "^complete .* -l $name( |\$)"
+    need systemd/completions/_aikm-compile "option --$name" "[',]--$name(=?[}]|=?\\[)"
+done
+
 # What bash offers at the end of a line. Outside readline there is no compopt.
 compopt() { :; }
 offers() { # line word...
@@ -53,6 +62,9 @@ offers 'aikmctl -M .h' .host
 offers 'aikmctl -j mode ' observe enforce
 offers 'aikmctl policy set thresholds.dw' thresholds.dwell=
 offers 'aikmctl policy set mode=advise classes.batch.ni' classes.batch.nice=
-! command -v zsh >/dev/null || zsh -n systemd/completions/_aikmctl || bad=1
-! command -v fish >/dev/null || fish --no-execute systemd/completions/aikmctl.fish || bad=1
+for program in aikmctl aikm-compile; do
+    bash -n "systemd/completions/$program.bash" || bad=1
+    ! command -v zsh >/dev/null || zsh -n "systemd/completions/_$program" || bad=1
+    ! command -v fish >/dev/null || fish --no-execute "systemd/completions/$program.fish" || bad=1
+done
 [ $bad = 0 ] && echo "${#verbs[@]} verbs, $(wc -l <<<"$options") options: fine"

@@ -44,6 +44,11 @@ need('aikm-darknet.1', 'option', r'\*(?:-[a-z]\*, \*)?--{}\*', 15, [r for r in r
 rows = re.findall(r'\{"([a-z-]+)", (?:no|required|optional)_argument,', read('record/*.c'))
 need('aikm-record.8', 'option', r'\*(?:-[a-z]\*, \*)?--{}\*', 6, rows)
 
+rows = re.findall(r'\{"([a-z-]+)", (?:no|required|optional)_argument,', read('models/compiler/options.c'))
+need('aikm-compile.1', 'option', r'\*(?:-[a-z]\*, \*)?--{}\*', 15, rows)
+variables = re.findall(r'(?:getenv|run_tool)\((?:f, )?"(\w+)"', read('models/compiler/*.c'))
+need('aikm-compile.1', 'variable', r'^\*(?:.*\*, \*)?{}\*', 4, variables)
+
 # Keys of the configuration: {"nice", &codec_…, and the tunables.
 keys = re.findall(r'\{"([a-z_.]+)",\s*&codec_\w+', read('daemon/config*.c'))
 need('aikmd.conf.5', 'key', r'\*{}\*', 30, [k.split('.')[-1] for k in keys])

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "models/compiler/job.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+
+#include "models/compiler/build.h"
+#include "models/compiler/kernel.h"
+#include "models/compiler/lower.h"
+
+void job_done(Job *j) {
+        model_file_done(&j->model);
+        row_file_done(&j->rows);
+        row_file_done(&j->calibration);
+        for (size_t i = 0; j->names && i < j->n_fields; i++)
+                free(j->names[i]);
+        free(j->names);
+        free(j->ranges);
+        free(j->packet_ids);
+        free(j->program_name);
+        program_free(j->program);
+        *j = JOB_INIT;
+}
+
+/* ---- names ---- */
+
+static bool is_identifier(const char *text) {
+        static const char *const keywords[] = {
+                "auto",    "break",  "case",     "char",   "const",    "continue", "default",
+                "do",      "double", "else",     "enum",   "extern",   "float",    "for",
+                "goto",    "if",     "inline",   "int",    "long",     "register", "restrict",
+                "return",  "short",  "signed",   "sizeof", "static",   "struct",   "switch",
+                "typedef", "union",  "unsigned", "void",   "volatile", "while",    "asm",
+                "typeof",  "main",
+        };
+
+        if (!isalpha((unsigned char)text[0]))
+                return false;
+        for (const char *c = text; *c; c++)
+                if (!isalnum((unsigned char)*c) && *c != '_')
+                        return false;
+        for (size_t i = 0; i < ELEMENTSOF(keywords); i++)
+                if (streq(text, keywords[i]))
+                        return false;
+        return true;
+}
+
+#define NAME_MAX_CHARS 40 /* a struct's name in an error is still a line */
+
+/* --name, else from the last part of OUT, else of the model's file. */
+static int choose_name(Job *j, const CommandOptions *o, Error *e) {
+        const char *path = o->output ?: o->model, *slash = strrchr(path, '/');
+        char *name = strdup(o->name ?: slash ? slash + 1 : path);
+
+        if (o->name) {
+                free(name);
+                name = strdup(o->name);
+        }
+        j->program_name = name;
+        if (!name)
+                return error_set(e, -ENOMEM, "out of memory");
+        if (!o->name) {
+                name[strcspn(name, ".")] = '\0';
+                for (char *c = name; *c; c++)
+                        if (!isalnum((unsigned char)*c))
+                                *c = '_';
+        }
+        if (is_identifier(name) && strlen(name) <= NAME_MAX_CHARS)
+                return 0;
+        return error_set(e, -EINVAL,
+                         "'%.60s' cannot be the program's name: --name takes a C identifier of at "
+                         "most %d characters",
+                         name, NAME_MAX_CHARS);
+}
+
+/* The spec's, else the columns', where they can be members of a struct, else f0, f1 … */
+static int name_fields(Job *j, const RowFile *rows, Error *e) {
+        bool usable = rows->n_fields == j->n_fields;
+
+        for (size_t i = 0; usable && i < j->n_fields; i++)
+                usable = is_identifier(rows->names[i]);
+        j->names = calloc(j->n_fields + 1, sizeof(*j->names));
+        for (size_t i = 0; j->names && i < j->n_fields; i++)
+                if (usable)
+                        j->names[i] = strdup(rows->names[i]);
+                else if (asprintf(&j->names[i], "f%zu", i) < 0)
+                        j->names[i] = NULL;
+        for (size_t i = 0; i < j->n_fields; i++)
+                if (!j->names || !j->names[i])
+                        return error_set(e, -ENOMEM, "out of memory");
+        return 0;
+}
+
+/* ---- reading ---- */
+
+static int read_rows(Job *j, const CommandOptions *o, Error *e) {
+        const char *const *names = (const char *const *)j->names;
+        int r = 0;
+
+        if (o->rows)
+                r = row_file_read_path(&j->rows, o->rows, names, j->n_fields, e);
+        if (r >= 0 && o->calibrate)
+                r = row_file_read_path(&j->calibration, o->calibrate, names, j->n_fields, e);
+        if (r < 0)
+                return r;
+        for (int k = 0; k < 2; k++) {
+                const RowFile *f = k == 0 ? &j->rows : &j->calibration;
+
+                if (f->n_rows > 0 && f->n_fields != j->n_fields)
+                        return error_set(e, -EINVAL,
+                                         "%s: %zu columns, but the model takes %zu numbers (the "
+                                         "features of --features choose columns by name)",
+                                         k == 0 ? o->rows : o->calibrate, f->n_fields, j->n_fields);
+        }
+        return 0;
+}
+
+static void set_options(Job *j, const CommandOptions *o) {
+        const RowFile *rows = j->calibration.n_rows > 0 ? &j->calibration : &j->rows;
+
+        j->compile = COMPILE_OPTIONS_INIT;
+        j->compile.name = j->program_name;
+        j->compile.precision = o->precision;
+        j->compile.threshold = o->threshold;
+        j->compile.values = o->values;
+        j->compile.field_ranges = j->ranges;
+        if (!isnan(o->agreement_min))
+                j->compile.agreement_min = o->agreement_min;
+        if (o->force)
+                j->compile.agreement_min = 0;
+        if (rows->n_rows == 0)
+                return;
+        j->calibration_rows = (CalibrationRows){
+                .n_rows = rows->n_rows,
+                .n_fields = rows->n_fields,
+                .rows = rows->rows,
+        };
+        j->compile.calibration = &j->calibration_rows;
+}
+
+int job_compile(Job *j, const CommandOptions *o, Error *e) {
+        Error inner = ERROR_INIT;
+        int r;
+
+        *j = JOB_INIT;
+        r = choose_name(j, o, e);
+        if (r >= 0)
+                r = model_file_read(&j->model, o->model, o->weights, e);
+        if (r < 0)
+                return r;
+        r = lower_count_fields(j->model.graph, &j->n_fields, &inner);
+        if (r < 0)
+                return error_set(e, r, "%s: %.400s", o->model, inner.text);
+        r = read_rows(j, o, e);
+        if (r >= 0 && !j->names)
+                r = name_fields(j, j->rows.n_rows > 0 ? &j->rows : &j->calibration, e);
+        if (r < 0)
+                return r;
+        set_options(j, o);
+        r = compile_graph(j->model.graph, &j->compile, &j->program, &j->report, &inner);
+        return r < 0 ? error_set(e, r, "%s: %.400s", o->model, inner.text) : 0;
+}
+
+/* ---- what came of it ---- */
+
+double job_agreement_min(const Job *j, const CommandOptions *o) {
+        if (o->force)
+                return 0;
+        if (!isnan(o->agreement_min))
+                return o->agreement_min;
+        return j->program->trees_only ? 1.0 : 0.995;
+}
+
+double job_agreement(const Job *j) {
+        return j->report.agreement[j->program->precision];
+}
+
+int job_load(const Job *j, KernelModel **ret, Error *e) {
+        _cleanup_(build_folder_done)
+        BuildFolder folder = {};
+        char path[BUILD_PATH_MAX];
+        FILE *f;
+        int r;
+
+        r = build_folder_init(&folder, e);
+        if (r < 0)
+                return r;
+        snprintf(path, sizeof(path), "%s/%s.bpf.c", folder.path, j->program->name);
+        f = fopen(path, "we");
+        if (!f)
+                return error_set(e, -errno, "%s: %s", path, strerror(errno));
+        r = frame_print(f, j->program, TARGET_ROWS, NULL, e);
+        if (fclose(f) != 0 && r >= 0)
+                r = error_set(e, -EIO, "%s: cannot be written", path);
+        if (r >= 0)
+                r = build_object(&folder, j->program->name, /* skeleton= */ false, e);
+        if (r < 0)
+                return r;
+        snprintf(path, sizeof(path), "%s/%s.bpf.o", folder.path, j->program->name);
+        return kernel_model_load(path, j->program, ret, e);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* aikm-compile MODEL -o OUT: source, object, skeleton, sheet. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "models/compiler/build.h"
+#include "models/compiler/job.h"
+#include "models/compiler/kernel.h"
+#include "models/compiler/sheet.h"
+#include "models/compiler/verbs.h"
+#include "util/io.h"
+
+#define RUNS 5
+#define REPEAT 50000
+#define RESULT_MAX ((size_t)64 * 1024 * 1024)
+
+/* Ends in the build folder and beside OUT; NULL: not made for this target. */
+static const char *const results[] = {".bpf.c", ".bpf.o", ".skel.h", ".h", ".json"};
+
+static int write_source(const Job *j, const BuildFolder *folder, Target target, Error *e) {
+        FrameFields fields = {.names = (const char *const *)j->names, .packet_ids = j->packet_ids};
+        char path[BUILD_PATH_MAX];
+        FILE *f;
+        int r;
+
+        snprintf(path, sizeof(path), "%s/%s.bpf.c", folder->path, j->program->name);
+        f = fopen(path, "we");
+        if (!f)
+                return error_set(e, -errno, "%s: %s", path, strerror(errno));
+        r = frame_print(f, j->program, target, &fields, e);
+        if (fclose(f) != 0 && r >= 0)
+                r = error_set(e, -EIO, "%s: cannot be written", path);
+        if (r < 0 || target != TARGET_FUNC)
+                return r;
+        snprintf(path, sizeof(path), "%s/%s.h", folder->path, j->program->name);
+        f = fopen(path, "we");
+        if (!f)
+                return error_set(e, -errno, "%s: %s", path, strerror(errno));
+        frame_print_header(f, j->program, &fields);
+        return fclose(f) == 0 ? 0 : error_set(e, -EIO, "%s: cannot be written", path);
+}
+
+/* The kernel's word is welcome, not needed: objects are made for other machines, too. */
+static void ask_kernel(const Job *j, SheetKernel *ret) {
+        _cleanup_(kernel_model_freep)
+        KernelModel *m = NULL;
+        const CalibrationRows *rows = &j->calibration_rows;
+
+        *ret = (SheetKernel){.loaded = false};
+        if (job_load(j, &m, &ret->refusal) < 0 ||
+            kernel_model_size(m, &ret->size, &ret->refusal) < 0)
+                return;
+        ret->loaded = true;
+        if (rows->n_rows >= FRAME_ROWS)
+                ret->timed = kernel_model_time(m, rows->rows, rows->n_rows, RUNS, REPEAT,
+                                               &ret->time, &ret->refusal) >= 0;
+}
+
+static int write_sheet(const Job *j, const BuildFolder *folder, Target target,
+                       const SheetKernel *kernel, json_object **ret, Error *e) {
+        char path[BUILD_PATH_MAX];
+
+        *ret = sheet_new(j, target, kernel);
+        if (!*ret)
+                return error_set(e, -ENOMEM, "out of memory");
+        snprintf(path, sizeof(path), "%s/%s.json", folder->path, j->program->name);
+        if (json_object_to_file_ext(path, *ret, JSON_C_TO_STRING_PRETTY) < 0)
+                return error_set(e, -EIO, "%s: %s", path, json_util_get_last_err());
+        return 0;
+}
+
+/* All that was made goes beside OUT, each file at once or not at all. */
+static int publish(const Job *j, const BuildFolder *folder, const char *out, Error *e) {
+        for (size_t i = 0; i < ELEMENTSOF(results); i++) {
+                _cleanup_free_
+                char *data = NULL, *to = NULL;
+                char from[BUILD_PATH_MAX];
+                size_t size;
+                int r;
+
+                snprintf(from, sizeof(from), "%s/%s%s", folder->path, j->program->name, results[i]);
+                if (asprintf(&to, "%s%s", out, results[i]) < 0)
+                        return error_set(e, -ENOMEM, "out of memory");
+                r = io_read_all_at(AT_FDCWD, from, RESULT_MAX, &data, &size);
+                if (r == -ENOENT)
+                        continue;
+                if (r >= 0)
+                        r = io_replace_at(AT_FDCWD, to, data, size, 0644);
+                if (r < 0)
+                        return error_set(e, r, "%s: %s", to, strerror(-r));
+        }
+        return 0;
+}
+
+int verb_compile(const CommandOptions *o, Error *e) {
+        _cleanup_(job_done)
+        Job j = JOB_INIT;
+        _cleanup_(build_folder_done)
+        BuildFolder folder = {};
+        _cleanup_json_ json_object *sheet = NULL;
+        SheetKernel kernel;
+        int r;
+
+        r = job_compile(&j, o, e);
+        if (r >= 0)
+                r = build_folder_init(&folder, e);
+        if (r >= 0)
+                r = write_source(&j, &folder, o->target, e);
+        if (r >= 0)
+                r = build_object(&folder, j.program->name, /* skeleton= */ true, e);
+        if (r < 0)
+                return r;
+        ask_kernel(&j, &kernel);
+        r = write_sheet(&j, &folder, o->target, &kernel, &sheet, e);
+        if (r >= 0)
+                r = publish(&j, &folder, o->output, e);
+        if (r < 0)
+                return r;
+        if (o->json)
+                puts(json_object_to_json_string_ext(sheet, JSON_C_TO_STRING_PRETTY));
+        else
+                sheet_print(sheet, stdout);
+        return 0;
+}

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# fish completion for aikm-compile(1)
+
+complete -c aikm-compile -n __fish_use_subcommand -a 'inspect verify bench'
+complete -c aikm-compile -s h -l help -d 'Show help'
+complete -c aikm-compile -l version -d 'Show the version'
+complete -c aikm-compile -s o -l output -r -d 'What is made, without its end'
+complete -c aikm-compile -l weights -r -d 'Of a .cfg'
+complete -c aikm-compile -l features -r -d 'Which fields the inputs are'
+complete -c aikm-compile -l calibrate -r -d 'Rows of fields'
+complete -c aikm-compile -l rows -r -d 'Rows to verify or time'
+complete -c aikm-compile -l name -x -d 'Of the program'
+complete -c aikm-compile -l precision -x -a 'auto int8 int16 q16' -d 'Of weights and activations'
+complete -c aikm-compile -l target -x -a 'func xdp tc rows' -d 'What it becomes'
+complete -c aikm-compile -l agreement -x -d 'Share of rows'
+complete -c aikm-compile -l threshold -x -d 'A number decides 1 above it'
+complete -c aikm-compile -l values -d 'Outputs are numbers'
+complete -c aikm-compile -l runs -x -d 'Median of so many'
+complete -c aikm-compile -l no-kernel -d 'Verify without the kernel'
+complete -c aikm-compile -l force -d 'Though too few rows agree'
+complete -c aikm-compile -l json -d 'Write JSON'
