@@ -323,8 +323,8 @@ static int reduce_run(const Reduction *f, const Node *n, const Tensor *const *in
 
 REDUCTION(reduce_sum, 0, .step = step_sum)
 REDUCTION(reduce_mean, 0, .step = step_sum, .finish = finish_mean)
-REDUCTION(reduce_max, -INFINITY, .step = step_max, .booleans = true)
-REDUCTION(reduce_min, INFINITY, .step = step_min, .booleans = true)
+REDUCTION(reduce_max, (double)-INFINITY, .step = step_max, .booleans = true)
+REDUCTION(reduce_min, (double)INFINITY, .step = step_min, .booleans = true)
 REDUCTION(reduce_prod, 1, .step = step_product)
 REDUCTION(reduce_l1, 0, .step = step_absolute)
 REDUCTION(reduce_l2, 0, .step = step_square, .finish = finish_root)
