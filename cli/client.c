@@ -171,18 +171,19 @@ static int call_with_progress(Context *c, sd_bus_message *m, usec_t timeout, sd_
 
 int client_begin(Context *c, sd_bus_message **ret, Error *e, const char *interface,
                  const char *method) {
+        const char *path = streq(interface, AIKM_BUS_FILTER) ? AIKM_BUS_FILTER_PATH : AIKM_BUS_PATH;
         int r;
 
         r = client_open(c, e);
         if (r != CLI_OK)
                 return r;
-        r = sd_bus_message_new_method_call(c->bus, ret, AIKM_BUS_NAME, AIKM_BUS_PATH, interface,
-                                           method);
+        r = sd_bus_message_new_method_call(c->bus, ret, AIKM_BUS_NAME, path, interface, method);
         return r < 0 ? explain_error(c, &SD_BUS_ERROR_NULL, r, e) : CLI_OK;
 }
 
 static bool changes_something(sd_bus_message *m) {
-        static const char *const reading[] = {"GetStatus", "List", "Explain", "Get", "Info"};
+        static const char *const reading[] = {"GetStatus", "List", "Explain",    "Get",
+                                              "Info",      "Top",  "ListAllowed"};
 
         for (size_t i = 0; i < ELEMENTSOF(reading); i++)
                 if (streq(sd_bus_message_get_member(m), reading[i]))

@@ -14,12 +14,14 @@
 
 #define AIKM_BUS_NAME "org.aikm1"
 #define AIKM_BUS_PATH "/org/aikm1"
+#define AIKM_BUS_FILTER_PATH "/org/aikm1/filter" /* of AIKM_BUS_FILTER alone */
 #define AIKM_BUS_MANAGER "org.aikm1.Manager"
 #define AIKM_BUS_PROCESSES "org.aikm1.Processes"
 #define AIKM_BUS_POLICY "org.aikm1.Policy"
 #define AIKM_BUS_LEDGER "org.aikm1.Ledger"
 #define AIKM_BUS_MODELS "org.aikm1.Models"
 #define AIKM_BUS_PRIORS "org.aikm1.Priors"
+#define AIKM_BUS_FILTER "org.aikm1.Filter"
 
 /* Connects to $AIKM_BUS_ADDRESS, to --host or --machine, or to the system bus; nothing where it is
  * connected. */

@@ -11,7 +11,7 @@
 #define FILE_MAX ((size_t)64 * 1024 * 1024) /* the daemon's own bounds are lower */
 #define MEMBERS 4
 
-static int sealed_file(const char *data, size_t size) {
+int model_sealed_file(const char *data, size_t size) {
         _cleanup_close_
         int fd = memfd_create("aikm-model", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -32,7 +32,7 @@ static int sealed_file(const char *data, size_t size) {
 }
 
 /* What is no plain file might never end, or never answer. */
-static int read_file(int dir_fd, const char *name, char **ret, size_t *ret_size, Error *e) {
+int model_read_file(int dir_fd, const char *name, char **ret, size_t *ret_size, Error *e) {
         struct stat st;
         int r;
 
@@ -131,14 +131,14 @@ static int open_members(const char *path, int fds[MEMBERS], Error *e) {
                 if (keys[i])
                         r = member_name(manifest, keys[i], &file, e);
                 if (r >= 0 && file)
-                        r = read_file(dir_fd, file, &data, &size, e);
+                        r = model_read_file(dir_fd, file, &data, &size, e);
                 if (r < 0)
                         return r;
                 if (i == 0)
                         manifest = json_tokener_parse(data);
                 if (!json_object_is_type(manifest, json_type_object))
                         return error_set(e, -EINVAL, "%s: not a manifest in JSON", name);
-                fds[i] = sealed_file(data, size);
+                fds[i] = model_sealed_file(data, size);
                 if (fds[i] < 0)
                         return error_set(e, fds[i], "cannot make a memory file: %s",
                                          strerror(-fds[i]));

@@ -33,6 +33,11 @@ typedef struct ModelBundle {
 /* The path of a manifest, or of the one in a folder. Returns 0 or -errno with *e set. */
 int model_find_manifest(const char *path, char *ret, size_t size, Error *e);
 
+/* A plain file of at most 64 MiB. Returns 0 or -errno with *e set. */
+int model_read_file(int dir_fd, const char *name, char **ret, size_t *ret_size, Error *e);
+/* A memory file that nobody can change any more, or -errno. */
+int model_sealed_file(const char *data, size_t size);
+
 void model_bundle_done(ModelBundle *b);
 /* path: of a manifest, or of a folder with one in it. Returns 0 or -errno with *e set. */
 int model_bundle_read(const char *path, ModelBundle *ret, Error *e);

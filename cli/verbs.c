@@ -22,6 +22,7 @@ const Verb *const verb_table[] = {
         &verb_spec_model,
         &verb_spec_config,
         &verb_spec_dataset,
+        &verb_spec_filter,
         NULL,
 };
 /* clang-format on */

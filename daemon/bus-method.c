@@ -117,6 +117,36 @@ static void describe_model(sd_bus_message *request, BusDetails *ret) {
         put_value(ret->value[0], sizeof(ret->value[0]), name);
 }
 
+/* The interface, and what is asked for there; what: the name of the second argument. */
+static void describe_filter(sd_bus_message *request, BusDetails *ret, const char *what) {
+        const char *interface, *value;
+
+        if (sd_bus_message_read(request, "s", &interface) <= 0)
+                return;
+        ret->key[0] = "interface";
+        put_value(ret->value[0], sizeof(ret->value[0]), interface);
+        if (!what || sd_bus_message_read(request, "s", &value) <= 0)
+                return;
+        ret->key[1] = what;
+        put_value(ret->value[1], sizeof(ret->value[1]), value);
+}
+
+static void describe_attach(sd_bus_message *request, BusDetails *ret) {
+        describe_filter(request, ret, "model");
+}
+
+static void describe_detach(sd_bus_message *request, BusDetails *ret) {
+        describe_filter(request, ret, NULL);
+}
+
+static void describe_filter_mode(sd_bus_message *request, BusDetails *ret) {
+        describe_filter(request, ret, "mode");
+}
+
+static void describe_allowed(sd_bus_message *request, BusDetails *ret) {
+        describe_filter(request, ret, "prefix");
+}
+
 const BusMethod bus_methods[] = {
         {"Manager", "GetStatus", bus_manager_get_status, "read"},
         {"Manager", "SetMode", bus_manager_set_mode, "set-mode", .done = "Mode set",
@@ -149,6 +179,22 @@ const BusMethod bus_methods[] = {
          .done = "Model of before chosen"},
         {"Models", "Remove", bus_models_remove, "manage-models", .done = "Model removed",
          .describe = describe_model},
+        {"Filter", "List", bus_filter_list, "read"},
+        {"Filter", "Top", bus_filter_top, "read"},
+        {"Filter", "Explain", bus_filter_explain, "read"},
+        {"Filter", "ListAllowed", bus_filter_list_allowed, "read"},
+        {"Filter", "Attach", bus_filter_attach, "manage-filters", .done = "Filter attached",
+         .describe = describe_attach},
+        {"Filter", "AttachObject", bus_filter_attach_object, "manage-filters",
+         .done = "Filter attached", .describe = describe_attach},
+        {"Filter", "Detach", bus_filter_detach, "manage-filters", .done = "Filter detached",
+         .describe = describe_detach},
+        {"Filter", "AddAllowed", bus_filter_add_allowed, "manage-filters",
+         .done = "Prefix passed unjudged", .describe = describe_allowed},
+        {"Filter", "RemoveAllowed", bus_filter_remove_allowed, "manage-filters",
+         .done = "Prefix judged again", .describe = describe_allowed},
+        {"Filter", "SetMode", bus_filter_set_mode, "enforce-filter", .done = "Filter's mode set",
+         .describe = describe_filter_mode},
         {},
 };
 

@@ -65,3 +65,14 @@ int bus_models_rollback(sd_bus_message *request, Manager *m, const Caller *c, sd
 int bus_models_remove(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_priors_list(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_priors_forget(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_filter_attach(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_filter_attach_object(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_filter_detach(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_filter_list(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_filter_set_mode(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_filter_add_allowed(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_filter_remove_allowed(sd_bus_message *request, Manager *m, const Caller *c,
+                              sd_bus_error *e);
+int bus_filter_list_allowed(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_filter_top(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_filter_explain(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);

@@ -2,8 +2,8 @@
 /* org.aikm1.Models: what there is to predict with, and which one does. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 
+#include "daemon/bus-file.h"
 #include "daemon/bus-method.h"
 #include "daemon/bus.h"
 #include "daemon/manager-model.h"
@@ -12,7 +12,6 @@
 #define MANIFEST_SIZE_MAX ((size_t)1024 * 1024)
 #define CFG_SIZE_MAX ((size_t)64 * 1024)
 #define WEIGHTS_SIZE_MAX ((size_t)8 * 1024 * 1024)
-#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
 
 /* What an errno of manager-model.h is on the bus. */
 static int model_error(sd_bus_error *error, int r, const Error *e) {
@@ -221,38 +220,6 @@ int bus_models_remove(sd_bus_message *request, Manager *m, const Caller *caller,
         return r < 0 ? model_error(error, r, &e) : sd_bus_reply_method_return(request, NULL);
 }
 
-/* A memory file that nobody can change any more: reading it neither waits nor surprises. Anything
- * else (a folder, a pipe, a device, a file on a file system that hangs) has no such seals. */
-static int read_sealed(int fd, const char *what, size_t max, char **ret, size_t *ret_size,
-                       Error *e) {
-        _cleanup_free_
-        char *data = NULL;
-        int seals = fcntl(fd, F_GET_SEALS);
-        struct stat st;
-        size_t size;
-        ssize_t n;
-
-        if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-                return error_set(e, -EINVAL,
-                                 "%s: not a memory file sealed against writing, growing and "
-                                 "shrinking",
-                                 what);
-        if ((uint64_t)st.st_size > max)
-                return error_set(e, -EINVAL, "%s: larger than %zu bytes", what, max);
-        size = (size_t)st.st_size;
-        data = malloc(size + 1);
-        if (!data)
-                return error_set(e, -ENOMEM, "out of memory");
-        n = pread(fd, data, size, 0);
-        if (n < 0 || (size_t)n != size)
-                return error_set(e, -EINVAL, "%s: cannot be read: %s", what,
-                                 n < 0 ? strerror(errno) : "too short");
-        data[size] = '\0';
-        *ret = TAKE_PTR(data);
-        *ret_size = size;
-        return 0;
-}
-
 int bus_models_install(sd_bus_message *request, Manager *m, const Caller *caller,
                        sd_bus_error *error) {
         _cleanup_free_
@@ -265,15 +232,16 @@ int bus_models_install(sd_bus_message *request, Manager *m, const Caller *caller
         r = sd_bus_message_read(request, "hhhhb", &fds[0], &fds[1], &fds[2], &fds[3], &force);
         if (r < 0)
                 return r;
-        r = read_sealed(fds[0], "manifest", MANIFEST_SIZE_MAX, &manifest, &files.manifest.size, &e);
+        r = bus_read_sealed(fds[0], "manifest", MANIFEST_SIZE_MAX, &manifest, &files.manifest.size,
+                            &e);
         if (r >= 0)
-                r = read_sealed(fds[1], "cfg", CFG_SIZE_MAX, &cfg, &files.cfg.size, &e);
+                r = bus_read_sealed(fds[1], "cfg", CFG_SIZE_MAX, &cfg, &files.cfg.size, &e);
         if (r >= 0)
-                r = read_sealed(fds[2], "weights", WEIGHTS_SIZE_MAX, &weights, &files.weights.size,
-                                &e);
+                r = bus_read_sealed(fds[2], "weights", WEIGHTS_SIZE_MAX, &weights,
+                                    &files.weights.size, &e);
         if (r >= 0)
-                r = read_sealed(fds[3], "validation", MODEL_ROWS_SIZE_MAX, &validation,
-                                &files.validation.size, &e);
+                r = bus_read_sealed(fds[3], "validation", MODEL_ROWS_SIZE_MAX, &validation,
+                                    &files.validation.size, &e);
         if (r < 0)
                 return model_error(error, r, &e);
         files.manifest.data = manifest;

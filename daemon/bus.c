@@ -92,6 +92,7 @@ static int bus_add_objects(Bus *b) {
         const struct {
                 const char *interface;
                 const sd_bus_vtable *vtable;
+                const char *path; /* NULL: BUS_PATH */
         } interfaces[] = {
                 {BUS_NAME ".Manager", bus_manager_vtable},
                 {BUS_NAME ".Processes", bus_processes_vtable},
@@ -99,13 +100,14 @@ static int bus_add_objects(Bus *b) {
                 {BUS_NAME ".Ledger", bus_ledger_vtable},
                 {BUS_NAME ".Models", bus_models_vtable},
                 {BUS_NAME ".Priors", bus_priors_vtable},
+                {BUS_NAME ".Filter", bus_filter_vtable, BUS_FILTER_PATH},
         };
         int r;
 
         for (size_t i = 0; i < ELEMENTSOF(interfaces); i++) {
-                r = sd_bus_add_object_vtable(b->bus, /* slot= */ NULL, BUS_PATH,
-                                             interfaces[i].interface, interfaces[i].vtable,
-                                             b->manager);
+                r = sd_bus_add_object_vtable(
+                        b->bus, /* slot= */ NULL, interfaces[i].path ?: BUS_PATH,
+                        interfaces[i].interface, interfaces[i].vtable, b->manager);
                 if (r < 0)
                         return r;
         }
@@ -217,6 +219,18 @@ static void emit_changed(uint64_t action, LedgerState state, void *userdata) {
 void bus_emit_ledger_changes(Bus *b) {
         if (bus_is_ready(b))
                 (void)ledger_watch_update(&b->ledger, b->manager->ledger, emit_changed, b);
+}
+
+void bus_emit_filter_changed(Bus *b, const char *interface, const char *what) {
+        if (bus_is_ready(b))
+                (void)sd_bus_emit_signal(b->bus, BUS_FILTER_PATH, BUS_NAME ".Filter", "Changed",
+                                         "ss", interface, what);
+}
+
+void bus_emit_filter_tripped(Bus *b, const char *interface, uint64_t trips) {
+        if (bus_is_ready(b))
+                (void)sd_bus_emit_signal(b->bus, BUS_FILTER_PATH, BUS_NAME ".Filter", "Tripped",
+                                         "st", interface, trips);
 }
 
 int bus_on_method(sd_bus_message *request, void *userdata, sd_bus_error *error) {

@@ -3,8 +3,8 @@
 
 /*
  * The daemon on the message bus: one connection that comes back by itself, the name org.aikm1, and
- * the object /org/aikm1. Everything here takes a Bus that is NULL or not connected and does nothing
- * then.
+ * the objects /org/aikm1 and, for the traffic filter, /org/aikm1/filter. Everything here takes a
+ * Bus that is NULL or not connected and does nothing then.
  */
 
 #include <systemd/sd-bus.h>
@@ -13,10 +13,14 @@
 
 #define BUS_NAME "org.aikm1"
 #define BUS_PATH "/org/aikm1"
+#define BUS_FILTER_PATH "/org/aikm1/filter"
 #define BUS_ERROR_NO_SUCH_PROCESS "org.aikm1.Error.NoSuchProcess"
 #define BUS_ERROR_NO_SUCH_ACTION "org.aikm1.Error.NoSuchAction"
 #define BUS_ERROR_NO_SUCH_MODEL "org.aikm1.Error.NoSuchModel"
 #define BUS_ERROR_MODEL_REFUSED "org.aikm1.Error.ModelRefused"
+#define BUS_ERROR_NO_SUCH_INTERFACE "org.aikm1.Error.NoSuchInterface"
+#define BUS_ERROR_NO_SUCH_FILTER "org.aikm1.Error.NoSuchFilter"
+#define BUS_ERROR_INTERFACE_BUSY "org.aikm1.Error.InterfaceBusy"
 #define BUS_ERROR_TRIAL_BUSY "org.aikm1.Error.TrialBusy"
 #define BUS_ERROR_CONFIGURATION "org.aikm1.Error.Configuration"
 
@@ -29,6 +33,9 @@ void bus_emit_ticked(Bus *b);
 void bus_emit_mode(Bus *b);
 /* org.aikm1.Ledger.Changed for each action whose state differs from the last call's. */
 void bus_emit_ledger_changes(Bus *b);
+/* org.aikm1.Filter.Changed: "attached", "detached", "model", "shadow", "enforce". */
+void bus_emit_filter_changed(Bus *b, const char *interface, const char *what);
+void bus_emit_filter_tripped(Bus *b, const char *interface, uint64_t trips);
 
 /* One interface each; userdata of their handlers is the Manager. */
 extern const sd_bus_vtable bus_manager_vtable[];
@@ -37,6 +44,7 @@ extern const sd_bus_vtable bus_policy_vtable[];
 extern const sd_bus_vtable bus_ledger_vtable[];
 extern const sd_bus_vtable bus_models_vtable[];
 extern const sd_bus_vtable bus_priors_vtable[];
+extern const sd_bus_vtable bus_filter_vtable[];
 
 /* Handles every method: finds it in the table of bus-method.h and has it authorized. */
 int bus_on_method(sd_bus_message *request, void *userdata, sd_bus_error *error);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "daemon/config-filter.h"
 #include "daemon/config-treatment.h"
 #include "daemon/config-tunable.h"
 #include "daemon/config-value.h"
@@ -246,6 +247,8 @@ static const ConfigField policy_fields[] = {
         {"classes.batch", &codec_treatment, C(CLASS_BATCH), 0, 0, 0, 0},
         {"classes.io", &codec_treatment, C(CLASS_IO), 0, 0, 0, 0},
         {"classes.memory", &codec_treatment, C(CLASS_MEMORY), 0, 0, 0, 0},
+        {"filter.on_stop", &codec_filter_on_stop, P(keep_filters), 0, 0, 0, 0},
+        {"filter.interfaces", &codec_filters, 0, 0, 0, 0, 0},
         {"rules", &codec_rules, 0, 0, 0, 0, 0},
         {"tunables", &codec_tunables, 0, 0, 0, 0, 0},
         {0},
@@ -340,6 +343,10 @@ int config_policy_set(Policy *p, const char *key, const char *value, Error *e) {
                 return config_error(&source, key, -EINVAL, e,
                                     "rules cannot be set one by one; put them into a file in "
                                     "policy.d and reload");
+        if (f && f->codec == &codec_filters)
+                return config_error(&source, key, -EINVAL, e,
+                                    "interfaces cannot be set one by one; put them into a file in "
+                                    "policy.d and reload, or use aikmctl filter");
         if (f && f->codec == &codec_tunables)
                 return config_error(&source, key, -EINVAL, e,
                                     "needs a name: tunables.NAME=VALUE, such as "

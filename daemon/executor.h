@@ -48,7 +48,13 @@ typedef struct RestoreCount {
 /* "3 put back, 1 changed by somebody else and left alone …", for people. Returns buffer. */
 const char *restore_count_format(const RestoreCount *c, char buffer[RESTORE_TEXT_MAX]);
 
-typedef enum RestoreWhat { RESTORE_ALL, RESTORE_PID, RESTORE_ACTION } RestoreWhat;
+typedef enum RestoreWhat {
+        RESTORE_ALL,
+        RESTORE_PID,
+        RESTORE_ACTION,
+        RESTORE_FILTERS, /* traffic filters alone: what happens to them at stop is said apart … */
+        RESTORE_OTHERS   /* … and all but them */
+} RestoreWhat;
 
 /*
  * Puts back, newest first, all active entries, those of a process, or those of an action: for each,
@@ -56,6 +62,9 @@ typedef enum RestoreWhat { RESTORE_ALL, RESTORE_PID, RESTORE_ACTION } RestoreWha
  * and are not in the ledger follow their ancestor. Returns 0, or -ENOENT where nothing matches.
  */
 int executor_restore(Executor *x, RestoreWhat what, uint64_t number, RestoreCount *ret);
+
+/* How many active entries that would be about. */
+size_t executor_count(const Executor *x, RestoreWhat what, uint64_t number);
 
 /* Puts back all active entries of a unit; counts are added to *ret. */
 void executor_restore_unit(Executor *x, const char *unit, RestoreCount *ret);

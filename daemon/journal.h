@@ -46,6 +46,12 @@
 #define MESSAGE_DATASET_RESUMED "9d3a62669f634b25a6261b77255a781f"
 #define MESSAGE_IMPACT "5f1c2ce4d43e4e0a8e7bb34f8e7a9d16"
 #define MESSAGE_IMPACT_UNDONE "b3a06a0f7d5a4d5c9d3f4c1e62f08a57"
+#define MESSAGE_FILTER_ATTACHED "e0a3e0b36a484ca78e0461856e3d3444"
+#define MESSAGE_FILTER_DETACHED "3e4c7717f3364ed5a0ce3630b5df845d"
+#define MESSAGE_FILTER_ENFORCING "7859b19997ce488cb66a2b84a1e15530"
+#define MESSAGE_FILTER_SHADOW "fd7dc328de6e4259adb0c98f72242569"
+#define MESSAGE_FILTER_TRIPPED "a2d06889217c4f9bb27399868258dc6b"
+#define MESSAGE_FILTER_FAILED "6fed0e9c76b04e2ab915b87327ea9684"
 #define MESSAGE_SUPPRESSED "fd0c324c7a76494ea2c4d3a40138565f"
 
 /* The fields of a message: type and name of the member, name in the journal, meaning. aikmd(8)
@@ -77,6 +83,8 @@
           "The same while others were demoted.")                                                  \
         X(uint64_t, impact_wakeups, "AIKM_IMPACT_WAKEUPS", "Wake-ups of the group in that time.") \
         X(const char *, impact_cost, "AIKM_IMPACT_COST", "What those who were demoted lost.")     \
+        X(const char *, interface, "AIKM_INTERFACE",                                              \
+          "The network interface that a traffic filter is on.")                                   \
         X(const char *, kind, "AIKM_KIND", "Which kind of message was suppressed.")               \
         X(uint64_t, suppressed, "AIKM_SUPPRESSED", "How many messages of that kind were.")
 

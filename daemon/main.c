@@ -106,6 +106,14 @@ static int replay(const Options *o) {
         return result.n_different > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* A service that comes back takes filters over where policy keeps them. */
+static bool keeps_filters(const Options *o) {
+        _cleanup_(policy_done)
+        Policy p = POLICY_INIT;
+
+        return load_policy(o, &p, /* e= */ NULL) >= 0 && p.keep_filters;
+}
+
 static int restore(const Options *o) {
         _cleanup_close_
         int root_fd = -EBADF, runtime_fd = -EBADF;
@@ -116,6 +124,7 @@ static int restore(const Options *o) {
         LedgerReport report = {};
         RestoreCount count = {};
         char text[RESTORE_TEXT_MAX];
+        RestoreWhat what = RESTORE_ALL;
         Error e = ERROR_INIT;
         int r;
 
@@ -139,13 +148,16 @@ static int restore(const Options *o) {
         if (report.n_damaged > 0)
                 journal_log(LOG_WARNING, "%zu damaged lines of the ledger were not trusted",
                             report.n_damaged);
-        if (ledger_count(ledger, /* all= */ false) == 0) {
+        r = executor_new(root_fd, ledger, o->cgroup_name, &executor);
+        if (r < 0)
+                return fail(&e, r);
+        if (o->restore_after_failure && keeps_filters(o))
+                what = RESTORE_OTHERS;
+        if (executor_count(executor, what, 0) == 0) {
                 puts("Nothing to put back.");
                 return EXIT_SUCCESS;
         }
-        r = executor_new(root_fd, ledger, o->cgroup_name, &executor);
-        if (r >= 0)
-                r = executor_restore(executor, RESTORE_ALL, 0, &count);
+        r = executor_restore(executor, what, 0, &count);
         if (r < 0 && r != -ENOENT)
                 return fail(&e, r);
         puts(restore_count_format(&count, text));

@@ -4,7 +4,7 @@
 #include "daemon/actuators/actuator.h"
 #include "daemon/bus.h"
 #include "daemon/config.h"
-#include "daemon/manager.h"
+#include "daemon/manager-filter.h"
 
 int manager_load_policy(const Manager *m, Policy *ret, Error *e) {
         _cleanup_(policy_done)
@@ -36,8 +36,8 @@ int manager_make_effective(const Manager *m, const Policy *p, Policy *ret) {
         return r;
 }
 
-/* read_model: even where its name is the same, the file may be another now. */
-static int manager_install_policy(Manager *m, Policy *p, bool read_model) {
+/* reload: models are read even where their names are the same, the files may be others now. */
+static int manager_install_policy(Manager *m, Policy *p, bool reload) {
         bool timer = p->thresholds.interval != m->policy.thresholds.interval ||
                      p->thresholds.interval_max != m->policy.thresholds.interval_max;
         bool mode = p->mode != m->policy.mode;
@@ -48,7 +48,7 @@ static int manager_install_policy(Manager *m, Policy *p, bool read_model) {
         char reason[sizeof(m->model_reason)];
         int r;
 
-        if (read_model || !streq(p->model, m->policy.model)) {
+        if (reload || !streq(p->model, m->policy.model)) {
                 r = model_choose(m->models, p->model, &model, reason, sizeof(reason));
                 if (r < 0)
                         return r;
@@ -74,6 +74,9 @@ static int manager_install_policy(Manager *m, Policy *p, bool read_model) {
         }
         if (mode)
                 bus_emit_mode(m->bus);
+        if (mode && m->policy.mode == MODE_OBSERVE)
+                manager_end_filter_leases(m);
+        manager_apply_filters(m, reload);
         /* What the new policy does not want any more is put back now, not an interval later. */
         manager_tick_soon(m);
         return 0;
@@ -96,7 +99,7 @@ int manager_set(Manager *m, const Settings *settings, Error *e) {
                 if (r < 0)
                         return error_set(e, r, "out of memory");
         }
-        r = manager_install_policy(m, &p, /* read_model= */ false);
+        r = manager_install_policy(m, &p, /* reload= */ false);
         return r < 0 ? error_set(e, r, "cannot take over the policy: %s", strerror(-r)) : 0;
 }
 
@@ -108,7 +111,7 @@ int manager_reload(Manager *m, Error *e) {
 
         r = manager_load_policy(m, &p, &own);
         if (r >= 0)
-                r = manager_install_policy(m, &p, /* read_model= */ true);
+                r = manager_install_policy(m, &p, /* reload= */ true);
         if (r < 0) {
                 if (!own.text[0])
                         error_set(&own, r, "%s", strerror(-r));

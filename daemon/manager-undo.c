@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "daemon/bus.h"
-#include "daemon/manager.h"
+#include "daemon/manager-filter.h"
 #include "daemon/owner.h"
 
 static void tell_report(const LedgerReport *report) {
@@ -21,9 +21,10 @@ void manager_restore_leftovers(Manager *m) {
         int r;
 
         tell_report(&m->ledger_report);
-        if (ledger_count(m->ledger, /* all= */ false) == 0)
+        /* What becomes of filters is policy's, which is not known yet. */
+        if (executor_count(m->executor, RESTORE_OTHERS, 0) == 0)
                 return;
-        r = executor_restore(m->executor, RESTORE_ALL, 0, &count);
+        r = executor_restore(m->executor, RESTORE_OTHERS, 0, &count);
         if (r < 0 && r != -ENOENT)
                 journal_log(LOG_ERR, "cannot put back what an earlier run changed: %s",
                             strerror(-r));
@@ -34,7 +35,7 @@ void manager_restore_leftovers(Manager *m) {
 void manager_restore_at_stop(Manager *m) {
         RestoreCount count = {};
         char text[RESTORE_TEXT_MAX];
-        size_t n = ledger_count(m->ledger, /* all= */ false);
+        size_t n = executor_count(m->executor, RESTORE_OTHERS, 0);
         int r;
 
         if (n == 0)
@@ -43,7 +44,7 @@ void manager_restore_at_stop(Manager *m) {
                 journal_log(LOG_NOTICE, "policy keeps %zu changes; aikmd --restore undoes them", n);
                 return;
         }
-        r = executor_restore(m->executor, RESTORE_ALL, 0, &count);
+        r = executor_restore(m->executor, RESTORE_OTHERS, 0, &count);
         if (r < 0 && r != -ENOENT)
                 journal_log(LOG_ERR, "cannot put everything back: %s", strerror(-r));
         bus_emit_ledger_changes(m->bus);
@@ -125,6 +126,7 @@ int manager_rollback(Manager *m, RestoreWhat what, uint64_t number, RestoreCount
                 manager_note_rollback(m, pids[i]);
         if (unit[0])
                 manager_note_unit_rollback(m, unit);
+        manager_forget_filters(m);
         bus_emit_ledger_changes(m->bus);
         journal_note(LOG_NOTICE, MESSAGE_PUT_BACK,
                      &(JournalFields){.pid = what == RESTORE_PID ? (pid_t)number : 0,

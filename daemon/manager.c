@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/bus.h"
+#include "daemon/manager-filter.h"
 #include "daemon/model-store.h"
 #include "util/io.h"
 
@@ -269,6 +270,7 @@ static int manager_setup(Manager *m, Error *e) {
                 r = bus_new(m, &m->bus, e);
         if (r < 0)
                 return r;
+        manager_start_filters(m);
         manager_setup_feed(m);
         r = manager_arm_timer(m);
         if (r < 0)
@@ -308,6 +310,9 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->events_source);
         sd_event_source_disable_unref(m->timer);
         sd_event_source_disable_unref(m->watchdog_source);
+        sd_event_source_disable_unref(m->filter_timer);
+        filters_done(&m->filters);
+        free(m->filter_wants);
         recording_close(m->recording);
         feed_free(m->feed);
         pipeline_free(m->pipeline);
@@ -343,6 +348,7 @@ int manager_run(Manager *m) {
         (void)sd_notify(0, "STOPPING=1");
         if (r < 0)
                 journal_log(LOG_ERR, "the event loop failed: %s", strerror(-r));
+        manager_stop_filters(m);
         manager_restore_at_stop(m);
         manager_save_priors(m, /* at_stop= */ true);
         journal_note(LOG_INFO, MESSAGE_STOPPED, NULL, "aikmd stopped after %" PRIu64 " ticks",

@@ -5,7 +5,8 @@
  * The daemon: owns the event loop and everything that lives as long as it does, runs the ticks, and
  * carries out what comes over the bus and by signals. manager.c starts and stops, manager-pace.c
  * chooses when to look, manager-tick.c looks and acts, manager-policy.c holds the configuration,
- * manager-model.c the model, manager-undo.c puts back. The bus-*.c files read its fields; only the
+ * manager-model.c the model, manager-undo.c puts back,
+ * manager-filter.c looks after the traffic filters. The bus-*.c files read its fields; only the
  * functions below change them.
  */
 
@@ -18,6 +19,7 @@
 #include "collectors/psi-trigger.h"
 #include "daemon/executor.h"
 #include "daemon/feed.h"
+#include "daemon/filters.h"
 #include "daemon/journal.h"
 #include "daemon/ledger.h"
 #include "daemon/options.h"
@@ -37,6 +39,12 @@ typedef struct Trial {
         Mode mode;
         uid_t uid; /* it ends when a process of anybody else appears in the tree; 0: it goes on */
 } Trial;
+
+/* An interface that policy wants a filter on. */
+typedef struct FilterWant {
+        bool declined; /* somebody detached it: not again until the configuration is read again */
+        int error;     /* of the last try, so that a lasting failure is told once; 0: none */
+} FilterWant;
 
 typedef struct Manager {
         const Options *options; /* borrowed */
@@ -74,6 +82,11 @@ typedef struct Manager {
         Feed *feed; /* NULL: it could not be set up */
         Sample sample;
         Trial trial;
+
+        Filters filters;
+        FilterWant *filter_wants; /* as policy.filters */
+        size_t n_filter_wants;
+        sd_event_source *filter_timer; /* NULL: there is nothing to look after */
 
         Bus *bus;
 

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <getopt.h>
 
+#include "util/hash.h"
+
 #define DEFAULT_RUNTIME_DIR "/run/aikmd"
 #define DEFAULT_STATE_DIR "/var/lib/aikmd"
+#define DEFAULT_FILTER_DIR "/sys/fs/bpf/aikmd"
 
 enum {
         OPT_VERSION = 0x100,
@@ -20,6 +23,7 @@ enum {
         OPT_REPLAY,
         OPT_RESTORE,
         OPT_CGROUP_NAME,
+        OPT_FILTER_DIR,
         OPT_SET,
         OPT_CHECK_CONFIG,
         OPT_NO_BUS,
@@ -39,6 +43,7 @@ static const struct option long_options[] = {
         {"replay", required_argument, NULL, OPT_REPLAY},
         {"restore", optional_argument, NULL, OPT_RESTORE},
         {"cgroup-name", required_argument, NULL, OPT_CGROUP_NAME},
+        {"filter-dir", required_argument, NULL, OPT_FILTER_DIR},
         {"set", required_argument, NULL, OPT_SET},
         {"check-config", no_argument, NULL, OPT_CHECK_CONFIG},
         {"no-bus", no_argument, NULL, OPT_NO_BUS},
@@ -63,6 +68,8 @@ void options_print_help(FILE *f) {
               "                           DIR/state where --runtime-dir=DIR is given)\n"
               "      --collector=WHICH    auto, bpf or proc\n"
               "      --cgroup-name=NAME   name of the daemon's own cgroup\n"
+              "      --filter-dir=DIR     folder on a bpffs that traffic filters are pinned in\n"
+              "                           (default " DEFAULT_FILTER_DIR ")\n"
               "      --no-bus             serve no D-Bus interface\n"
               "      --record=FILE        write everything that decides, and the decisions, to "
               "FILE\n"
@@ -101,6 +108,7 @@ static int set_restore(Options *o, const char *when, Error *e) {
                 return error_set(e, -EINVAL,
                                  "--restore=after-failure: SERVICE_RESULT is not set; it is for "
                                  "ExecStopPost=");
+        o->restore_after_failure = when != NULL;
         o->restore_not_needed = when && streq(result, "success");
         return set_task(o, TASK_RESTORE, e);
 }
@@ -131,6 +139,17 @@ static void choose_state_dir(Options *o) {
                 snprintf(o->state_dir, sizeof(o->state_dir), "%s", DEFAULT_STATE_DIR);
         else
                 snprintf(o->state_dir, sizeof(o->state_dir), "%s/state", o->runtime_dir);
+}
+
+/* Neither has it in that one's filters. */
+static void choose_filter_dir(Options *o) {
+        if (o->filter_dir[0])
+                return;
+        if (streq(o->runtime_dir, DEFAULT_RUNTIME_DIR))
+                snprintf(o->filter_dir, sizeof(o->filter_dir), "%s", DEFAULT_FILTER_DIR);
+        else
+                snprintf(o->filter_dir, sizeof(o->filter_dir), "%s-%016" PRIx64, DEFAULT_FILTER_DIR,
+                         fnv1a64(FNV1A64_INIT, o->runtime_dir, strlen(o->runtime_dir)));
 }
 
 static int add_config_dir(Options *o, const char *path, Error *e) {
@@ -204,6 +223,8 @@ static int parse_one(Options *o, int c, const char *arg, Error *e) {
                 return set_restore(o, arg, e);
         case OPT_CGROUP_NAME:
                 return set_cgroup_name(o, arg, e);
+        case OPT_FILTER_DIR:
+                return set_dir("--filter-dir", arg, o->filter_dir, sizeof(o->filter_dir), e);
         case OPT_SET:
                 return settings_put_text(&o->settings, arg, e);
         case OPT_CHECK_CONFIG:
@@ -247,6 +268,7 @@ int options_parse(int argc, char *argv[], Options *o, Error *e) {
                         return r;
         }
         choose_state_dir(o);
+        choose_filter_dir(o);
         if (optind < argc && o->task == TASK_CHECK_CONFIG) {
                 o->files = argv + optind;
                 o->n_files = (size_t)(argc - optind);

@@ -23,6 +23,7 @@ typedef struct Options {
         Settings settings; /* --set, --mode, --model, --interval, in order */
         char runtime_dir[256];
         char state_dir[264];     /* made when something is first written to it */
+        char filter_dir[96];     /* on a bpffs: where filters are pinned */
         const char *cgroup_name; /* NULL: the executor's own default */
         const char *recording;   /* --record's or --replay's file */
         char **files;            /* --check-config's: these instead of the folders */
@@ -30,6 +31,7 @@ typedef struct Options {
         const char *bus_address; /* NULL: the system bus */
         CollectorChoice collector;
         bool no_bus;
+        bool restore_after_failure;
         bool restore_not_needed; /* --restore=after-failure, and there was none */
 } Options;
 

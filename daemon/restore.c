@@ -362,13 +362,25 @@ static bool is_wanted(const LedgerEntry *e, RestoreWhat what, uint64_t number) {
                 return e->pid > 0 && (uint64_t)e->pid == number;
         case RESTORE_ACTION:
                 return e->action == number;
+        case RESTORE_FILTERS:
+                return streq(e->actuator, actuator_filter.name);
+        case RESTORE_OTHERS:
+                return !streq(e->actuator, actuator_filter.name);
         default:
                 return true;
         }
 }
 
+size_t executor_count(const Executor *x, RestoreWhat what, uint64_t number) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < ledger_count(x->ledger, false); i++)
+                n += is_wanted(ledger_get(x->ledger, i, false), what, number);
+        return n;
+}
+
 static void cleanup_if_idle(Executor *x) {
-        if (ledger_count(x->ledger, false) > 0)
+        if (executor_count(x, RESTORE_OTHERS, 0) > 0)
                 return;
         for (size_t i = 0; actuator_all[i]; i++)
                 if (actuator_all[i]->cleanup)
@@ -447,7 +459,7 @@ int executor_restore(Executor *x, RestoreWhat what, uint64_t number, RestoreCoun
         if (h.n > 0)
                 follow(x, &h);
         end_entries(x, ids, states, n);
-        if (n > 0 || what == RESTORE_ALL)
+        if (n > 0 || what == RESTORE_ALL || what == RESTORE_OTHERS)
                 cleanup_if_idle(x);
         if (ret)
                 *ret = count_states(states, n, &why);

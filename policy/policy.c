@@ -107,6 +107,7 @@ void policy_done(Policy *p) {
         free(p->scope);
         free(p->rules);
         free(p->tunables);
+        free(p->filters);
         *p = POLICY_INIT;
 }
 
@@ -126,17 +127,19 @@ static int copy_array(const void *from, size_t n, size_t size, void **ret) {
 
 int policy_copy(const Policy *from, Policy *ret) {
         _cleanup_free_
-        void *scope = NULL, *rules = NULL, *tunables = NULL;
+        void *scope = NULL, *rules = NULL, *tunables = NULL, *filters = NULL;
 
         if (copy_array(from->scope, from->n_scope, sizeof(*from->scope), &scope) < 0 ||
             copy_array(from->rules, from->n_rules, sizeof(*from->rules), &rules) < 0 ||
-            copy_array(from->tunables, from->n_tunables, sizeof(*from->tunables), &tunables) < 0)
+            copy_array(from->tunables, from->n_tunables, sizeof(*from->tunables), &tunables) < 0 ||
+            copy_array(from->filters, from->n_filters, sizeof(*from->filters), &filters) < 0)
                 return -ENOMEM;
 
         *ret = *from;
         ret->scope = TAKE_PTR(scope);
         ret->rules = TAKE_PTR(rules);
         ret->tunables = TAKE_PTR(tunables);
+        ret->filters = TAKE_PTR(filters);
         return 0;
 }
 

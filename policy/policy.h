@@ -12,6 +12,7 @@
 #include "collectors/ident.h"
 #include "collectors/sample.h"
 #include "policy/class.h"
+#include "policy/filter.h"
 #include "policy/prior.h"
 #include "policy/tunable.h"
 #include "util/time.h"
@@ -158,6 +159,9 @@ typedef struct Policy {
         Thresholds thresholds;
         ImpactSettings impact;
         PriorLimits priors;
+        bool keep_filters; /* filter.on_stop: keep; default detach */
+        FilterSetting *filters;
+        size_t n_filters;
         char model[256]; /* "rules", or a manifest's path */
 } Policy;
 

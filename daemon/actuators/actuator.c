@@ -7,11 +7,17 @@
 /* In the order in which they are applied: the thread's own attributes first, because a thread that
  * is born while we are at it inherits those. */
 const Actuator *const actuator_all[] = {
-        &actuator_sched,    &actuator_ioprio,
-        &actuator_affinity, &actuator_autogroup,
-        &actuator_cgroup,   &actuator_unit_cpu,
-        &actuator_unit_io,  &actuator_scope,
-        &actuator_knob,     NULL,
+        &actuator_sched,
+        &actuator_ioprio,
+        &actuator_affinity,
+        &actuator_autogroup,
+        &actuator_cgroup,
+        &actuator_unit_cpu,
+        &actuator_unit_io,
+        &actuator_scope,
+        &actuator_knob,
+        &actuator_filter,
+        NULL,
 };
 
 _Static_assert(ELEMENTSOF(actuator_all) == ACTUATOR_COUNT + 1, "ACTUATOR_COUNT");

@@ -88,8 +88,13 @@ extern const Actuator actuator_unit_io;  /* IOWeight of one, likewise */
 extern const Actuator actuator_scope; /* the process in a transient scope in aikm.slice, for good:
                                          its cgroup */
 extern const Actuator actuator_knob;  /* a file of the tunable table */
+extern const Actuator
+        actuator_filter; /* a folder with a traffic filter in it: "attached", "none" */
 
-#define ACTUATOR_COUNT 9
+#define ACTUATOR_COUNT 10
+
+#define FILTER_VALUE_ATTACHED "attached"
+#define FILTER_VALUE_NONE "none"
 
 /* All of them, NULL at the end. */
 extern const Actuator *const actuator_all[];

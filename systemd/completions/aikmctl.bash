@@ -3,7 +3,7 @@
 
 _aikmctl_keys() {
     local class key
-    printf '%s\n' mode= scope= interval= interval_max= model= on_stop= fine_tuning=
+    printf '%s\n' mode= scope= interval= interval_max= model= on_stop= fine_tuning= filter.on_stop=
     for key in confidence protect_confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share infer_change contention_after dwell \
         release_after cool_down changes_per_minute nice_max; do
         printf 'thresholds.%s=\n' "$key"
@@ -30,7 +30,7 @@ _aikmctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev verb='' sub='' i
     local -a line
     local global='--host --machine --no-ask-password --json --no-color --no-legend --help --version'
-    local verbs='status ps top explain policy mode ledger impact priors rollback demo model config dataset'
+    local verbs='status ps top explain policy mode ledger impact priors rollback demo model config dataset filter'
     local keys='cpu wait io memory class pid confidence name'
     COMPREPLY=()
 
@@ -77,6 +77,18 @@ _aikmctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
+    --interface | -i)
+        mapfile -t COMPREPLY < <(compgen -W "$(cd /sys/class/net 2>/dev/null && echo *)" -- "$cur")
+        return
+        ;;
+    --for)
+        mapfile -t COMPREPLY < <(compgen -W '5m 15m 1h' -- "$cur")
+        return
+        ;;
+    --model | -m)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
     --seed | --epochs | --limit | --name | --lines | --iterations | --delay | --hogs | --time | -n | -d) return ;;
     esac
 
@@ -97,6 +109,19 @@ _aikmctl() {
         train) words+=' --data --name --split --seed --epochs --output --install --use --force --idle --limit' ;;
         tune) words+=' --data --seed --epochs --limit' ;;
         use | install) words+=' --force' ;;
+        esac
+        ;;
+    filter)
+        local interfaces
+        interfaces=$(cd /sys/class/net 2>/dev/null && echo *)
+        case $sub in
+        '') words+=' status attach detach top mode allow explain' ;;
+        attach) words+=" --model $interfaces" ;;
+        detach) words+=" $interfaces" ;;
+        top) words+=" --lines --interface $interfaces" ;;
+        mode) words+=" --for --interface shadow enforce $interfaces" ;;
+        allow) words+=" --interface add del list $interfaces" ;;
+        explain) words+=" --interface $interfaces" ;;
         esac
         ;;
     policy)

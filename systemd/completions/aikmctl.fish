@@ -2,7 +2,7 @@
 # fish completion for aikmctl(1)
 
 function __aikmctl_settings
-    printf '%s=\n' mode scope interval interval_max model on_stop fine_tuning
+    printf '%s=\n' mode scope interval interval_max model on_stop fine_tuning filter.on_stop
     printf 'thresholds.%s=\n' confidence protect_confidence delay_share delay_per_slice busy_share io_pressure memory_pressure hog_share \
         infer_change contention_after dwell release_after cool_down changes_per_minute nice_max
     printf 'impact.%s=\n' undo effect intervals wakeups before probe remember remember_max floor_share floor_io floor_after
@@ -15,7 +15,7 @@ function __aikmctl_settings
         cpufreq.energy_performance_preference kernel.sched_autogroup_enabled
 end
 
-set -l verbs status ps top explain policy mode ledger impact priors rollback demo model config dataset
+set -l verbs status ps top explain policy mode ledger impact priors rollback demo model config dataset filter
 set -l verb __fish_seen_subcommand_from
 
 complete -c aikmctl -f
@@ -42,6 +42,7 @@ complete -c aikmctl -n "not $verb $verbs" -a demo -d 'Show the effect'
 complete -c aikmctl -n "not $verb $verbs" -a model -d 'Show and choose the model'
 complete -c aikmctl -n "not $verb $verbs" -a config -d 'Check configuration files'
 complete -c aikmctl -n "not $verb $verbs" -a dataset -d 'Work on the recorded data set'
+complete -c aikmctl -n "not $verb $verbs" -a filter -d 'Judge packets in the kernel'
 
 complete -c aikmctl -n "$verb ps top" -s s -l sort -x -a 'cpu wait io memory class pid confidence name' -d Order
 complete -c aikmctl -n "$verb ps top" -s r -l reverse -d 'Turn the order round'
@@ -85,3 +86,12 @@ complete -c aikmctl -n "$verb config; and $verb check" -F
 complete -c aikmctl -n "$verb config; and $verb check" -l config-dir -x -a '(__fish_complete_directories)'
 complete -c aikmctl -n "$verb dataset; and not $verb export info label prune import" -a 'export info label prune import'
 complete -c aikmctl -n "$verb dataset; and $verb export info label prune import" -F
+set -l filters status attach detach top mode allow explain
+complete -c aikmctl -n "$verb filter; and not $verb $filters" -a "$filters"
+complete -c aikmctl -n "$verb filter; and $verb attach" -s m -l model -r -d 'Name or object file'
+complete -c aikmctl -n "$verb filter; and $verb mode" -l for -x -a '5m 15m 1h' -d 'How long it may drop'
+complete -c aikmctl -n "$verb filter; and $verb mode" -a 'shadow enforce'
+complete -c aikmctl -n "$verb filter; and $verb allow" -a 'add del list'
+complete -c aikmctl -n "$verb filter; and $verb top" -s n -l lines -x -d 'At most so many'
+complete -c aikmctl -n "$verb filter; and $verb top mode allow explain" -s i -l interface -x -a '(__fish_print_interfaces)' -d Interface
+complete -c aikmctl -n "$verb filter; and $verb $filters" -a '(__fish_print_interfaces)'

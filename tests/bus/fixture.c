@@ -297,7 +297,10 @@ sd_bus_message *fixture_call(sd_bus *bus, const char *error, const char *interfa
         va_list ap;
         int r;
 
-        assert_true(sd_bus_message_new_method_call(bus, &request, "org.aikm1", "/org/aikm1",
+        assert_true(sd_bus_message_new_method_call(bus, &request, "org.aikm1",
+                                                   streq(interface, "org.aikm1.Filter")
+                                                           ? "/org/aikm1/filter"
+                                                           : "/org/aikm1",
                                                    interface, method) >= 0);
         va_start(ap, types);
         assert_true(sd_bus_message_appendv(request, types, ap) >= 0);

@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* org.aikm1.Filter: the traffic filters, on an object of their own. */
+#include <arpa/inet.h>
+#include <errno.h>
+
+#include "daemon/bus-file.h"
+#include "daemon/bus-method.h"
+#include "daemon/bus.h"
+#include "daemon/manager-filter.h"
+#include "models/packet-field.h"
+
+#define TOP_MAX 1000
+
+/* What an errno of manager-filter.h is on the bus. */
+static int filter_error(sd_bus_error *error, int r, const Error *e) {
+        static const struct {
+                int error;
+                const char *name;
+        } names[] = {
+                {-EINVAL, BUS_ERROR_MODEL_REFUSED},     {-EOPNOTSUPP, BUS_ERROR_MODEL_REFUSED},
+                {-E2BIG, SD_BUS_ERROR_LIMITS_EXCEEDED}, {-ENOSPC, SD_BUS_ERROR_LIMITS_EXCEEDED},
+                {-ENODEV, BUS_ERROR_NO_SUCH_INTERFACE}, {-EEXIST, BUS_ERROR_INTERFACE_BUSY},
+                {-EBUSY, BUS_ERROR_INTERFACE_BUSY},     {-ENOENT, BUS_ERROR_NO_SUCH_MODEL},
+                {-ENOMEM, SD_BUS_ERROR_NO_MEMORY},
+        };
+        const char *name = SD_BUS_ERROR_FAILED;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (names[i].error == r)
+                        name = names[i].name;
+        return sd_bus_error_setf(error, name, "%s", e->text[0] ? e->text : strerror(-r));
+}
+
+static int bad_argument(sd_bus_error *error, const Error *e) {
+        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s", e->text);
+}
+
+/* The filter of an interface, or an error that names those that there are. */
+static FilterEntry *find(const Manager *m, const char *interface, sd_bus_error *error) {
+        FilterEntry *entry = filters_find(&m->filters, interface);
+        char others[256] = "";
+        size_t length = 0;
+
+        if (entry)
+                return entry;
+        for (size_t i = 0; i < m->filters.n && length < sizeof(others); i++)
+                length += (size_t)snprintf(others + length, sizeof(others) - length, "%s %s",
+                                           i > 0 ? "," : "; there is one on",
+                                           m->filters.entries[i]->interface);
+        (void)sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_FILTER, "no filter is attached to %.15s%s",
+                                interface, others);
+        return NULL;
+}
+
+/* --- changing -------------------------------------------------------------------------------- */
+
+static void describe_caller(const Caller *caller, char *ret, size_t size) {
+        (void)snprintf(ret, size, "asked for by uid %u (%s)", caller->uid, caller->comm);
+}
+
+static int attach(sd_bus_message *request, Manager *m, const Caller *caller, const char *interface,
+                  FilterFile *model, sd_bus_error *error) {
+        char who[LEDGER_VALUE_MAX];
+        Error e = ERROR_INIT;
+        int r;
+
+        describe_caller(caller, who, sizeof(who));
+        r = manager_attach_filter(m, interface, model, who, &e);
+        filter_file_done(model);
+        return r < 0 ? filter_error(error, r, &e) : sd_bus_reply_method_return(request, NULL);
+}
+
+int bus_filter_attach(sd_bus_message *request, Manager *m, const Caller *caller,
+                      sd_bus_error *error) {
+        FilterFolders in = manager_filter_folders(m);
+        const char *interface, *name;
+        Error e = ERROR_INIT;
+        FilterFile model;
+        int r;
+
+        r = sd_bus_message_read(request, "ss", &interface, &name);
+        if (r < 0)
+                return r;
+        if (name[0] == '/' && caller->uid != 0)
+                return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
+                                        "only root may name a file; others name a model");
+        r = filter_file_read(&in, name[0] ? name : FILTER_MODEL_DEFAULT, &model, &e);
+        if (r < 0)
+                return filter_error(error, r, &e);
+        return attach(request, m, caller, interface, &model, error);
+}
+
+int bus_filter_attach_object(sd_bus_message *request, Manager *m, const Caller *caller,
+                             sd_bus_error *error) {
+        _cleanup_free_
+        char *object = NULL, *sheet = NULL;
+        size_t size = 0, sheet_size = 0;
+        const char *interface, *name;
+        Error e = ERROR_INIT;
+        FilterFile model;
+        int fds[2], r;
+
+        r = sd_bus_message_read(request, "sshh", &interface, &name, &fds[0], &fds[1]);
+        if (r < 0)
+                return r;
+        /* What runs in the kernel on every packet is root's to choose. */
+        if (caller->uid != 0)
+                return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
+                                        "only root may bring a file; others name a model");
+        r = bus_read_sealed(fds[0], "object", FILTER_OBJECT_SIZE_MAX, &object, &size, &e);
+        if (r >= 0)
+                r = bus_read_sealed(fds[1], "sheet", FILTER_SHEET_SIZE_MAX, &sheet, &sheet_size,
+                                    &e);
+        if (r >= 0)
+                r = filter_file_init(name, TAKE_PTR(object), size, sheet_size > 0 ? sheet : NULL,
+                                     &model, &e);
+        if (r < 0)
+                return filter_error(error, r, &e);
+        return attach(request, m, caller, interface, &model, error);
+}
+
+int bus_filter_detach(sd_bus_message *request, Manager *m, const Caller *caller,
+                      sd_bus_error *error) {
+        const char *interface;
+        Error e = ERROR_INIT;
+        int r;
+
+        r = sd_bus_message_read(request, "s", &interface);
+        if (r < 0)
+                return r;
+        if (!find(m, interface, error))
+                return -ENOENT;
+        r = manager_detach_filter(m, interface, &e);
+        return r < 0 ? filter_error(error, r, &e) : sd_bus_reply_method_return(request, NULL);
+}
+
+int bus_filter_set_mode(sd_bus_message *request, Manager *m, const Caller *caller,
+                        sd_bus_error *error) {
+        const char *interface, *text;
+        Error e = ERROR_INIT;
+        uint64_t duration;
+        int mode, r;
+
+        r = sd_bus_message_read(request, "sst", &interface, &text, &duration);
+        if (r < 0)
+                return r;
+        mode = filter_mode_from_string(text);
+        if (mode != FILTER_MODE_SHADOW && mode != FILTER_MODE_ENFORCE)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "mode '%.40s' is not one of shadow, enforce", text);
+        if (!find(m, interface, error))
+                return -ENOENT;
+        r = manager_set_filter_mode(m, interface, (FilterMode)mode, duration, &e);
+        if (r == -EINVAL)
+                return bad_argument(error, &e);
+        return r < 0 ? filter_error(error, r, &e) : sd_bus_reply_method_return(request, NULL);
+}
+
+static int change_allowed(sd_bus_message *request, Manager *m, sd_bus_error *error,
+                          int (*change)(Filter *f, const FilterPrefix *p, Error *e)) {
+        const char *interface, *text;
+        const FilterEntry *entry;
+        Error e = ERROR_INIT;
+        FilterPrefix prefix;
+        int r;
+
+        r = sd_bus_message_read(request, "ss", &interface, &text);
+        if (r < 0)
+                return r;
+        if (filter_prefix_parse(text, &prefix, &e) < 0)
+                return bad_argument(error, &e);
+        entry = find(m, interface, error);
+        if (!entry)
+                return -ENOENT;
+        r = change(entry->filter, &prefix, &e);
+        return r < 0 ? filter_error(error, r, &e) : sd_bus_reply_method_return(request, "b", r > 0);
+}
+
+int bus_filter_add_allowed(sd_bus_message *request, Manager *m, const Caller *caller,
+                           sd_bus_error *error) {
+        return change_allowed(request, m, error, filter_allow_add);
+}
+
+int bus_filter_remove_allowed(sd_bus_message *request, Manager *m, const Caller *caller,
+                              sd_bus_error *error) {
+        return change_allowed(request, m, error, filter_allow_del);
+}
+
+/* --- looking --------------------------------------------------------------------------------- */
+
+static int open_numbers(sd_bus_message *reply, const char *key) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", key);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "a{sd}");
+        return r < 0 ? r : sd_bus_message_open_container(reply, 'a', "{sd}");
+}
+
+static int close_numbers(sd_bus_message *reply, int r) {
+        for (int depth = 0; r >= 0 && depth < 3; depth++)
+                r = sd_bus_message_close_container(reply);
+        return r;
+}
+
+static int append_number(sd_bus_message *reply, const char *key, uint64_t value) {
+        return sd_bus_message_append(reply, "{sd}", key, (double)value);
+}
+
+/* "2", or "2 scan" where it has a name. */
+static void class_text(const FilterEntry *entry, uint32_t class, char ret[64]) {
+        const char *name = filter_file_class(&entry->model, class);
+
+        (void)snprintf(ret, 64, "%u%s%s", class, name[0] ? " " : "", name);
+}
+
+static int append_sums(sd_bus_message *reply, const struct filter_counters *c) {
+        static const struct {
+                const char *name;
+                enum filter_verdict verdict;
+        } verdicts[] = {
+                {"Benign", FILTER_BENIGN},
+                {"Malicious", FILTER_MALICIOUS},
+                {"Allowed", FILTER_ALLOWED},
+                {"Unknown", FILTER_UNKNOWN},
+        };
+        uint64_t packets = 0, bytes = 0;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(verdicts); i++) {
+                const struct filter_sum *sum = &c->verdict[verdicts[i].verdict];
+
+                packets += sum->packets;
+                bytes += sum->bytes;
+                r = bus_append_u64(reply, verdicts[i].name, sum->packets);
+        }
+        if (r >= 0)
+                r = bus_append_u64(reply, "Packets", packets);
+        if (r >= 0)
+                r = bus_append_u64(reply, "Bytes", bytes);
+        if (r >= 0)
+                r = bus_append_u64(reply, "Dropped", c->dropped.packets);
+        return r < 0 ? r : bus_append_u64(reply, "DroppedBytes", c->dropped.bytes);
+}
+
+static int append_counters(sd_bus_message *reply, const FilterEntry *entry) {
+        struct filter_counters c;
+        int r;
+
+        r = filter_get_counters(entry->filter, FILTER_SLOT_COUNT, NULL, &c, /* e= */ NULL);
+        if (r >= 0)
+                r = append_sums(reply, &c);
+        if (r >= 0)
+                r = open_numbers(reply, "Classes");
+        for (uint32_t i = 0; r >= 0 && i < FILTER_CLASSES; i++) {
+                char text[64];
+
+                class_text(entry, i, text);
+                if (c.class[i] > 0)
+                        r = append_number(reply, text, c.class[i]);
+        }
+        r = close_numbers(reply, r);
+        if (r >= 0)
+                r = open_numbers(reply, "Reasons");
+        for (unsigned i = FILTER_KNOWN + 1; r >= 0 && i < FILTER_REASON_COUNT; i++)
+                if (c.reason[i] > 0)
+                        r = append_number(reply, filter_reason_text((enum filter_reason)i),
+                                          c.reason[i]);
+        return close_numbers(reply, r);
+}
+
+static int append_mode(sd_bus_message *reply, const FilterEntry *entry, const FilterStatus *s,
+                       uint64_t now) {
+        int r;
+
+        r = bus_append_string(reply, "Mode", s->enforcing ? "enforce" : "shadow");
+        if (r >= 0 && entry->lease_ns > now)
+                r = bus_append_u64(reply, "LeaseUSec", (entry->lease_ns - now) / NSEC_PER_USEC);
+        if (r >= 0)
+                r = bus_append_bool(reply, "ByPolicy", entry->by_policy);
+        if (r >= 0)
+                r = bus_append_bool(reply, "PolicyEnforces", entry->policy_enforces);
+        if (r >= 0)
+                r = bus_append_bool(reply, "Suspended", entry->suspended);
+        if (r >= 0)
+                r = bus_append_bool(reply, "Tripped", s->tripped_ns > 0);
+        if (r >= 0)
+                r = bus_append_u64(reply, "Trips", s->trips);
+        if (r >= 0)
+                r = bus_append_double(reply, "KillShare", (double)s->kill_permille / 1000);
+        return r < 0 ? r : bus_append_u64(reply, "KillMin", s->kill_packets_min);
+}
+
+static int append_entry(sd_bus_message *reply, const FilterEntry *entry) {
+        uint64_t now = filter_now();
+        char identity[20];
+        FilterStatus s;
+        int r;
+
+        r = filter_get_status(entry->filter, now, &s, /* e= */ NULL);
+        if (r < 0)
+                return r;
+        (void)snprintf(identity, sizeof(identity), "%016" PRIx64, s.model);
+        r = bus_append_string(reply, "Interface", entry->interface);
+        if (r >= 0)
+                r = bus_append_u32(reply, "Index", entry->index);
+        if (r >= 0)
+                r = bus_append_string(reply, "Path", filter_path_name(s.path));
+        if (r >= 0)
+                r = bus_append_string(reply, "Model", entry->model.name);
+        if (r >= 0)
+                r = bus_append_string(reply, "ModelIdentity", identity);
+        if (r >= 0)
+                r = append_mode(reply, entry, &s, now);
+        if (r >= 0)
+                r = bus_append_u64(reply, "SampleIntervalUSec",
+                                   s.sample_interval_ns[FILTER_MALICIOUS] / NSEC_PER_USEC);
+        if (r >= 0)
+                r = bus_append_u64(reply, "Samples", entry->n_recent);
+        if (r >= 0)
+                r = bus_append_u64(reply, "SamplesLost", s.samples_lost);
+        return r < 0 ? r : append_counters(reply, entry);
+}
+
+int bus_filter_list(sd_bus_message *request, Manager *m, const Caller *caller,
+                    sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(request, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; r >= 0 && i < m->filters.n; i++) {
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+                if (r >= 0)
+                        r = append_entry(reply, m->filters.entries[i]);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(reply);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+int bus_filter_list_allowed(sd_bus_message *request, Manager *m, const Caller *caller,
+                            sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
+        _cleanup_free_
+        FilterPrefix *prefixes = NULL;
+        const FilterEntry *entry;
+        const char *interface;
+        Error e = ERROR_INIT;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_read(request, "s", &interface);
+        if (r < 0)
+                return r;
+        entry = find(m, interface, error);
+        if (!entry)
+                return -ENOENT;
+        r = filter_allow_list(entry->filter, &prefixes, &n, &e);
+        if (r < 0)
+                return filter_error(error, r, &e);
+        r = sd_bus_message_new_method_return(request, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                char text[FILTER_PREFIX_TEXT];
+
+                filter_prefix_format(&prefixes[i], text);
+                r = sd_bus_message_append(reply, "s", text);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static void address_text(const uint8_t address[16], char ret[FILTER_PREFIX_TEXT]) {
+        FilterPrefix whole = {.length = 128};
+
+        memcpy(whole.address, address, sizeof(whole.address));
+        filter_prefix_format(&whole, ret);
+}
+
+static int append_source(sd_bus_message *reply, const FilterEntry *entry, const FilterSource *s,
+                         uint64_t now) {
+        char text[64];
+        int r;
+
+        class_text(entry, s->class, text);
+        r = bus_append_u64(reply, "Packets", s->packets);
+        if (r >= 0)
+                r = bus_append_u64(reply, "Bytes", s->bytes);
+        if (r >= 0)
+                r = bus_append_u64(reply, "Malicious", s->malicious);
+        if (r >= 0)
+                r = bus_append_u64(reply, "Dropped", s->dropped);
+        if (r >= 0)
+                r = bus_append_string(reply, "Class", text);
+        if (r >= 0)
+                r = bus_append_u64(reply, "AgeUSec", (now - MIN(now, s->first_ns)) / NSEC_PER_USEC);
+        if (r >= 0)
+                r = bus_append_u64(reply, "SilentUSec",
+                                   (now - MIN(now, s->last_ns)) / NSEC_PER_USEC);
+        return r;
+}
+
+int bus_filter_top(sd_bus_message *request, Manager *m, const Caller *caller, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
+        _cleanup_free_
+        FilterSource *sources = NULL;
+        uint64_t now = filter_now();
+        const FilterEntry *entry;
+        const char *interface;
+        Error e = ERROR_INIT;
+        uint32_t max;
+        ssize_t n;
+        int r;
+
+        r = sd_bus_message_read(request, "su", &interface, &max);
+        if (r < 0)
+                return r;
+        entry = find(m, interface, error);
+        if (!entry)
+                return -ENOENT;
+        max = CLAMP(max, 1U, (uint32_t)TOP_MAX);
+        sources = calloc(max, sizeof(*sources));
+        if (!sources)
+                return -ENOMEM;
+        n = filter_top(entry->filter, now, sources, max, &e);
+        if (n < 0)
+                return filter_error(error, (int)n, &e);
+        r = sd_bus_message_new_method_return(request, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (ssize_t i = 0; r >= 0 && i < n; i++) {
+                char text[FILTER_PREFIX_TEXT];
+
+                address_text(sources[i].address, text);
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+                if (r >= 0)
+                        r = bus_append_string(reply, "Source", text);
+                if (r >= 0)
+                        r = append_source(reply, entry, &sources[i], now);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(reply);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+/* What the model saw of a packet. */
+static int append_sample(sd_bus_message *reply, const FilterEntry *entry,
+                         const struct filter_sample *sample, uint64_t now) {
+        char text[64], to[FILTER_PREFIX_TEXT];
+        FilterStatus s;
+        int r;
+
+        class_text(entry, sample->class, text);
+        address_text(sample->destination, to);
+        r = bus_append_u64(reply, "SampleAgeUSec", (now - MIN(now, sample->at_ns)) / NSEC_PER_USEC);
+        if (r >= 0)
+                r = bus_append_string(reply, "SampleVerdict",
+                                      filter_verdict_name((enum filter_verdict)sample->verdict));
+        if (r >= 0)
+                r = bus_append_string(reply, "SampleReason",
+                                      filter_reason_text((enum filter_reason)sample->reason));
+        if (r >= 0)
+                r = bus_append_bool(reply, "SampleDropped", sample->dropped);
+        if (r >= 0)
+                r = bus_append_string(reply, "SampleClass", text);
+        if (r >= 0)
+                r = bus_append_string(reply, "SampleDestination", to);
+        if (r >= 0)
+                r = bus_append_u32(reply, "SampleProtocol", sample->protocol);
+        if (r >= 0)
+                r = bus_append_u32(reply, "SampleSourcePort", sample->source_port);
+        if (r >= 0)
+                r = bus_append_u32(reply, "SampleDestinationPort", sample->destination_port);
+        if (r >= 0)
+                r = filter_get_status(entry->filter, now, &s, /* e= */ NULL);
+        /* Of a model that was replaced since nobody knows the fields any more. */
+        if (r < 0 || s.model != sample->model)
+                return r;
+        r = open_numbers(reply, "SampleFields");
+        for (size_t i = 0; r >= 0 && i < MIN((size_t)sample->n_fields, s.n_fields); i++)
+                r = append_number(reply, packet_field_table[s.fields[i]].name, sample->fields[i]);
+        return close_numbers(reply, r);
+}
+
+static int append_fields(sd_bus_message *reply, const FilterSource *s) {
+        int r = open_numbers(reply, "Fields");
+
+        for (size_t i = 0; r >= 0 && i < PACKET_FIELD_COUNT; i++)
+                if (packet_field_table[i].scope == PACKET_SCOPE_SOURCE)
+                        r = append_number(reply, packet_field_table[i].name, s->fields[i]);
+        return close_numbers(reply, r);
+}
+
+static int append_explanation(sd_bus_message *reply, const FilterEntry *entry,
+                              const FilterExplanation *x, uint64_t now) {
+        const struct filter_sample *sample = filter_entry_sample(entry, x->source.address);
+        char text[FILTER_PREFIX_TEXT];
+        int r;
+
+        address_text(x->source.address, text);
+        r = bus_append_string(reply, "Source", text);
+        if (r >= 0)
+                r = bus_append_string(reply, "Model", entry->model.name);
+        if (r >= 0)
+                r = bus_append_bool(reply, "Known", x->known);
+        if (r >= 0 && x->allowed) {
+                filter_prefix_format(&x->allowed_by, text);
+                r = bus_append_string(reply, "AllowedBy", text);
+        }
+        if (r >= 0)
+                r = bus_append_u64(reply, "Flows", x->n_flows);
+        if (r >= 0 && x->known)
+                r = append_source(reply, entry, &x->source, now);
+        if (r >= 0 && x->known)
+                r = append_fields(reply, &x->source);
+        if (r >= 0 && sample)
+                r = append_sample(reply, entry, sample, now);
+        return r;
+}
+
+int bus_filter_explain(sd_bus_message *request, Manager *m, const Caller *caller,
+                       sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *reply = NULL;
+        const char *interface, *text;
+        uint64_t now = filter_now();
+        const FilterEntry *entry;
+        FilterExplanation x;
+        FilterPrefix source;
+        Error e = ERROR_INIT;
+        int r;
+
+        r = sd_bus_message_read(request, "ss", &interface, &text);
+        if (r < 0)
+                return r;
+        if (filter_prefix_parse(text, &source, &e) < 0)
+                return bad_argument(error, &e);
+        if (source.length != 128)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "%.60s: one address is accepted, not a prefix", text);
+        entry = find(m, interface, error);
+        if (!entry)
+                return -ENOENT;
+        r = filter_explain(entry->filter, source.address, now, &x, &e);
+        if (r < 0)
+                return filter_error(error, r, &e);
+        r = sd_bus_message_new_method_return(request, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = append_explanation(reply, entry, &x, now);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+const sd_bus_vtable bus_filter_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", filters),
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Attach", SD_BUS_ARGS("s", interface, "s", model), SD_BUS_NO_RESULT,
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("AttachObject",
+                                SD_BUS_ARGS("s", interface, "s", model, "h", object, "h", sheet),
+                                SD_BUS_NO_RESULT, bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Detach", SD_BUS_ARGS("s", interface), SD_BUS_NO_RESULT,
+                                bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetMode",
+                                SD_BUS_ARGS("s", interface, "s", mode, "t", duration_usec),
+                                SD_BUS_NO_RESULT, bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("AddAllowed", SD_BUS_ARGS("s", interface, "s", prefix),
+                                SD_BUS_RESULT("b", added), bus_on_method,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RemoveAllowed", SD_BUS_ARGS("s", interface, "s", prefix),
+                                SD_BUS_RESULT("b", removed), bus_on_method,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListAllowed", SD_BUS_ARGS("s", interface),
+                                SD_BUS_RESULT("as", prefixes), bus_on_method,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Top", SD_BUS_ARGS("s", interface, "u", n_sources),
+                                SD_BUS_RESULT("aa{sv}", sources), bus_on_method,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", interface, "s", source),
+                                SD_BUS_RESULT("a{sv}", explanation), bus_on_method,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("Changed", SD_BUS_ARGS("s", interface, "s", what), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("Tripped", SD_BUS_ARGS("s", interface, "t", trips), 0),
+        SD_BUS_VTABLE_END,
+};
