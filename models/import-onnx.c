@@ -107,7 +107,9 @@ static int find_operator(const Import *m, const Onnx__NodeProto *n, const Operat
 }
 
 static int compare_names(const void *a, const void *b) {
-        return strcmp(*(const char *const *)a, *(const char *const *)b);
+        const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+
+        return strcmp(x ? x : "", y ? y : ""); /* they are, which clang's analyzer can't know */
 }
 
 static int add_name(Import *m, const char *name, const char *what) {
