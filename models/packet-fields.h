@@ -24,7 +24,7 @@
  * line and not its words raises the version. Models made for another table are refused.
  */
 #define PACKET_FIELDS_VERSION 1
-#define PACKET_FIELDS_HASH 0xacf324e1377536faULL
+#define PACKET_FIELDS_HASH 0x3240344704718510ULL
 
 #define PACKET_FIELDS_OF_PACKET(X)                                                                 \
         X(IP_LENGTH, "ip_length", "B", PACKET, 65575, "IP header, extensions and all behind them") \
@@ -110,7 +110,11 @@
         X(SOURCE_PEERS_SLOW, "source_peers_slow", "bits of 64", SOURCE, 64,                       \
           "source_peers over 17 s")                                                               \
         X(SOURCE_OWN_PORTS_SLOW, "source_own_ports_slow", "bits of 64", SOURCE, 64,               \
-          "source_own_ports over 17 s")
+          "source_own_ports over 17 s")                                                           \
+        X(SOURCE_SPREAD, "source_spread", "bits of 64", SOURCE, 64,                               \
+          "source_ports or source_peers, whichever is more: a scan, up or across")                \
+        X(SOURCE_SPREAD_SLOW, "source_spread_slow", "bits of 64", SOURCE, 64,                     \
+          "source_spread over 17 s")
 
 #define PACKET_FIELDS_OF_DESTINATION(X)                                                        \
         X(DESTINATION_PACKETS, "destination_packets", "packets", DESTINATION, UINT32_MAX,      \

@@ -60,6 +60,14 @@ static __always_inline __u32 filter_bits(__u64 x)
 	return (__u32)(x * 0x0101010101010101ULL >> 56);
 }
 
+/* The larger of two, at most 2^31 apart, without a branch. */
+static __always_inline __u32 filter_more(__u32 a, __u32 b)
+{
+	__u64 less = ((__u64)a - b) >> 63;
+
+	return a + (__u32)((b - a) & (0U - (__u32)less));
+}
+
 static __always_inline __u32 filter_share(__u64 part, __u64 all)
 {
 	return all ? (__u32)(part * 255 / all) : 0;
@@ -273,6 +281,10 @@ static __always_inline __u32 filter_field_source(enum packet_field id,
 		return filter_bits(v->slow.peers);
 	case PACKET_FIELD_SOURCE_OWN_PORTS_SLOW:
 		return filter_bits(v->slow.own_ports);
+	case PACKET_FIELD_SOURCE_SPREAD:
+		return filter_more(filter_bits(v->fast.ports), filter_bits(v->fast.peers));
+	case PACKET_FIELD_SOURCE_SPREAD_SLOW:
+		return filter_more(filter_bits(v->slow.ports), filter_bits(v->slow.peers));
 	default:
 		return 0;
 	}

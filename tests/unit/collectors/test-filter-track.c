@@ -220,6 +220,7 @@ static void test_scan_shows_in_ports_and_peers(void **state) {
         }
         /* Few of the 20 share a bit of 64. */
         assert_true(FIELD(SOURCE_PORTS) >= 14);
+        assert_int_equal(FIELD(SOURCE_SPREAD), FIELD(SOURCE_PORTS));
         for (unsigned i = 1; i <= 1000; i++) {
                 p = tcp(1, i, 40000 + i, 80, 2, 0);
                 track(*state, &p, START + WINDOW * 4);
@@ -228,6 +229,8 @@ static void test_scan_shows_in_ports_and_peers(void **state) {
         assert_true(FIELD(SOURCE_PEERS) >= 60);
         assert_true(FIELD(SOURCE_OWN_PORTS) >= 60);
         assert_true(FIELD(SOURCE_PORTS_SLOW) >= 14);
+        assert_int_equal(FIELD(SOURCE_SPREAD), FIELD(SOURCE_PEERS));
+        assert_int_equal(FIELD(SOURCE_SPREAD_SLOW), FIELD(SOURCE_PEERS_SLOW));
         /* IPv6 addresses that differ in their upper half alone. */
         for (unsigned i = 1; i <= 20; i++) {
                 p = tcp(7, 2, 40000, 80, 2, 0);
