@@ -15,23 +15,6 @@
 DEFINE_CLEANUP(struct json_tokener *, json_tokener_free);
 DEFINE_CLEANUP(struct json_object *, json_object_put);
 
-static const char *const target_names[_TARGET_COUNT] = {
-        [TARGET_XDP] = "xdp",
-        [TARGET_TC] = "tc",
-        [TARGET_FUNC] = "func",
-};
-
-const char *feature_target_name(FeatureTarget t) {
-        return target_names[t];
-}
-
-int feature_target_from_name(const char *name) {
-        for (int i = 0; i < _TARGET_COUNT; i++)
-                if (streq(target_names[i], name))
-                        return i;
-        return -EINVAL;
-}
-
 const char *feature_spec_field_name(const FeatureSpec *spec, size_t i) {
         return spec->table == FIELD_TABLE_PACKET ? packet_field_table[spec->fields[i]].name
                                                  : feature_table[spec->fields[i]].name;
@@ -196,13 +179,13 @@ static int parse_name(FeatureSpec *spec, struct json_object *o, Error *e) {
 
 static int parse_target(FeatureSpec *spec, struct json_object *o, Error *e) {
         int t = json_object_is_type(o, json_type_string)
-                        ? feature_target_from_name(json_object_get_string(o))
+                        ? target_from_name(json_object_get_string(o))
                         : -EINVAL;
 
-        if (t < 0)
-                return error_set(e, t, "'target' is %.40s: accepted is one of xdp, tc, func",
+        if (t < 0 || t == TARGET_ROWS)
+                return error_set(e, -EINVAL, "'target' is %.40s: accepted is one of xdp, tc, func",
                                  json_object_to_json_string(o));
-        spec->target = (FeatureTarget)t;
+        spec->target = (Target)t;
         spec->has_target = true;
         return 0;
 }

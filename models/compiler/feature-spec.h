@@ -14,14 +14,13 @@
  */
 
 #include "models/compiler/program.h"
+#include "models/compiler/target.h"
 
 typedef enum FieldTable { FIELD_TABLE_PACKET, FIELD_TABLE_PROCESS } FieldTable;
 
-typedef enum FeatureTarget { TARGET_XDP, TARGET_TC, TARGET_FUNC, _TARGET_COUNT } FeatureTarget;
-
 typedef struct FeatureSpec {
         char name[64]; /* a C identifier */
-        FeatureTarget target;
+        Target target; /* never TARGET_ROWS */
         bool has_target;
         FieldTable table;
         size_t n_fields;
@@ -40,7 +39,3 @@ const char *feature_spec_field_name(const FeatureSpec *spec, size_t i);
 
 /* Returns 0, or -EINVAL with both numbers in *e. */
 int feature_spec_check_width(const FeatureSpec *spec, size_t model_inputs, Error *e);
-
-/* "xdp", "tc", "func"; -EINVAL for another name. */
-const char *feature_target_name(FeatureTarget t);
-int feature_target_from_name(const char *name);

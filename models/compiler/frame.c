@@ -200,6 +200,10 @@ static int print_filter(FILE *f, const Program *p, Target t, const FrameFields *
                 return error_set(e, -EINVAL,
                                  "target %s reads packets: the features have to be packet fields",
                                  target_name(t));
+        if (p->decision == DECISION_VALUE)
+                return error_set(e, -EINVAL,
+                                 "target %s needs a decision: --threshold makes one of a number",
+                                 target_name(t));
         fputs(headers, f);
         r = emit_program(f, p);
         if (r < 0)

@@ -16,12 +16,7 @@
 #include <stdio.h>
 
 #include "models/compiler/program.h"
-
-typedef enum Target { TARGET_ROWS, TARGET_FUNC, TARGET_XDP, TARGET_TC, _TARGET_COUNT } Target;
-
-const char *target_name(Target t);
-/* -EINVAL for another name. */
-int target_from_name(const char *name);
+#include "models/compiler/target.h"
 
 #define FRAME_ROWS 1024 /* of the map that NAME_bench picks from */
 

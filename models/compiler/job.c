@@ -3,11 +3,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 
 #include "models/compiler/build.h"
 #include "models/compiler/kernel.h"
 #include "models/compiler/lower.h"
+#include "models/packet-field.h"
+#include "util/io.h"
 
 void job_done(Job *j) {
         model_file_done(&j->model);
@@ -16,7 +19,7 @@ void job_done(Job *j) {
         for (size_t i = 0; j->names && i < j->n_fields; i++)
                 free(j->names[i]);
         free(j->names);
-        free(j->ranges);
+        free(j->spec);
         free(j->packet_ids);
         free(j->program_name);
         program_free(j->program);
@@ -46,32 +49,37 @@ static bool is_identifier(const char *text) {
         return true;
 }
 
-#define NAME_MAX_CHARS 40 /* a struct's name in an error is still a line */
+#define NAME_MAX_CHARS 63
 
-/* --name, else from the last part of OUT, else of the model's file. */
+/* What stands before the first dot, in characters that may be. */
+static void make_name(const char *file, const char *prefix, char ret[NAME_MAX_CHARS + 1]) {
+        snprintf(ret, NAME_MAX_CHARS + 1, "%s%.*s", prefix,
+                 MIN((int)strcspn(file, "."), NAME_MAX_CHARS - (int)strlen(prefix)), file);
+        for (char *c = ret; *c; c++)
+                if (!isalnum((unsigned char)*c))
+                        *c = '_';
+}
+
+/* --name, else the spec's, else from the last part of OUT, else of the model's file. */
 static int choose_name(Job *j, const CommandOptions *o, Error *e) {
         const char *path = o->output ?: o->model, *slash = strrchr(path, '/');
-        char *name = strdup(o->name ?: slash ? slash + 1 : path);
+        const char *given = o->name ?: j->spec ? j->spec->name : NULL;
+        char name[NAME_MAX_CHARS + 1];
 
-        if (o->name) {
-                free(name);
-                name = strdup(o->name);
+        if (given) {
+                if (!is_identifier(given) || strlen(given) > NAME_MAX_CHARS)
+                        return error_set(e, -EINVAL,
+                                         "'%.60s' cannot be the program's name: --name takes a C "
+                                         "identifier of at most %d characters",
+                                         given, NAME_MAX_CHARS);
+                snprintf(name, sizeof(name), "%s", given);
+        } else {
+                make_name(slash ? slash + 1 : path, "", name);
+                if (!is_identifier(name))
+                        make_name(slash ? slash + 1 : path, "model_", name);
         }
-        j->program_name = name;
-        if (!name)
-                return error_set(e, -ENOMEM, "out of memory");
-        if (!o->name) {
-                name[strcspn(name, ".")] = '\0';
-                for (char *c = name; *c; c++)
-                        if (!isalnum((unsigned char)*c))
-                                *c = '_';
-        }
-        if (is_identifier(name) && strlen(name) <= NAME_MAX_CHARS)
-                return 0;
-        return error_set(e, -EINVAL,
-                         "'%.60s' cannot be the program's name: --name takes a C identifier of at "
-                         "most %d characters",
-                         name, NAME_MAX_CHARS);
+        j->program_name = strdup(name);
+        return j->program_name ? 0 : error_set(e, -ENOMEM, "out of memory");
 }
 
 /* The spec's, else the columns', where they can be members of a struct, else f0, f1 … */
@@ -93,6 +101,53 @@ static int name_fields(Job *j, const RowFile *rows, Error *e) {
 }
 
 /* ---- reading ---- */
+
+static int read_spec(Job *j, const CommandOptions *o, Error *e) {
+        _cleanup_free_
+        char *text = NULL;
+        Error inner = ERROR_INIT;
+        size_t size;
+        int r;
+
+        j->target = o->target;
+        if (!o->features)
+                return 0;
+        j->spec = calloc(1, sizeof(*j->spec));
+        if (!j->spec)
+                return error_set(e, -ENOMEM, "out of memory");
+        r = io_read_all_at(AT_FDCWD, o->features, FEATURE_SPEC_SIZE_MAX, &text, &size);
+        if (r >= 0)
+                r = feature_spec_parse(text, size, j->spec, &inner);
+        if (r < 0)
+                return error_set(e, r, "%s: %.400s", o->features,
+                                 inner.text[0] ? inner.text : strerror(-r));
+        if (j->spec->has_target && !o->has_target)
+                j->target = j->spec->target;
+        return 0;
+}
+
+/* Names and, of packet fields, identifiers. The spec is as wide as the model. */
+static int use_spec(Job *j, const CommandOptions *o, Error *e) {
+        const FeatureSpec *spec = j->spec;
+        Error inner = ERROR_INIT;
+        int r = feature_spec_check_width(spec, j->n_fields, &inner);
+
+        if (r < 0)
+                return error_set(e, r, "%s: %.400s", o->model, inner.text);
+        j->names = calloc(j->n_fields + 1, sizeof(*j->names));
+        if (spec->table == FIELD_TABLE_PACKET)
+                j->packet_ids = calloc(j->n_fields + 1, sizeof(*j->packet_ids));
+        if (!j->names || (spec->table == FIELD_TABLE_PACKET && !j->packet_ids))
+                return error_set(e, -ENOMEM, "out of memory");
+        for (size_t i = 0; i < j->n_fields; i++) {
+                j->names[i] = strdup(feature_spec_field_name(spec, i));
+                if (!j->names[i])
+                        return error_set(e, -ENOMEM, "out of memory");
+                if (j->packet_ids)
+                        j->packet_ids[i] = packet_field_table[spec->fields[i]].id;
+        }
+        return 0;
+}
 
 static int read_rows(Job *j, const CommandOptions *o, Error *e) {
         const char *const *names = (const char *const *)j->names;
@@ -124,7 +179,7 @@ static void set_options(Job *j, const CommandOptions *o) {
         j->compile.precision = o->precision;
         j->compile.threshold = o->threshold;
         j->compile.values = o->values;
-        j->compile.field_ranges = j->ranges;
+        j->compile.field_ranges = j->spec ? j->spec->ranges : NULL;
         if (!isnan(o->agreement_min))
                 j->compile.agreement_min = o->agreement_min;
         if (o->force)
@@ -144,7 +199,9 @@ int job_compile(Job *j, const CommandOptions *o, Error *e) {
         int r;
 
         *j = JOB_INIT;
-        r = choose_name(j, o, e);
+        r = read_spec(j, o, e);
+        if (r >= 0)
+                r = choose_name(j, o, e);
         if (r >= 0)
                 r = model_file_read(&j->model, o->model, o->weights, e);
         if (r < 0)
@@ -152,7 +209,9 @@ int job_compile(Job *j, const CommandOptions *o, Error *e) {
         r = lower_count_fields(j->model.graph, &j->n_fields, &inner);
         if (r < 0)
                 return error_set(e, r, "%s: %.400s", o->model, inner.text);
-        r = read_rows(j, o, e);
+        r = j->spec ? use_spec(j, o, e) : 0;
+        if (r >= 0)
+                r = read_rows(j, o, e);
         if (r >= 0 && !j->names)
                 r = name_fields(j, j->rows.n_rows > 0 ? &j->rows : &j->calibration, e);
         if (r < 0)

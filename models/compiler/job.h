@@ -4,6 +4,7 @@
 /* What every verb but inspect begins with: model, features and rows read, the program made. */
 
 #include "models/compiler/compile.h"
+#include "models/compiler/feature-spec.h"
 #include "models/compiler/model-file.h"
 #include "models/compiler/options.h"
 #include "models/compiler/row-file.h"
@@ -16,8 +17,9 @@ typedef struct Job {
         CalibrationRows calibration_rows;
         size_t n_fields;
         char **names;            /* of the fields: C identifiers */
-        Interval *ranges;        /* of the feature spec; NULL: none */
+        FeatureSpec *spec;       /* NULL: none */
         const char **packet_ids; /* of the feature spec; NULL: not packet fields */
+        Target target;           /* --target, else the spec's, else func */
         char *program_name;
         Program *program;
         CompileReport report;

@@ -140,6 +140,7 @@ static int parse_option(int c, CommandOptions *o, Error *e) {
                                          "--target: '%.60s' is none of func, xdp, tc, rows",
                                          optarg);
                 o->target = (Target)k;
+                o->has_target = true;
                 return 0;
         case OPT_AGREEMENT:
                 return parse_number("agreement", optarg, 0, 1, &o->agreement_min, e);

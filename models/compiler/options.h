@@ -28,6 +28,7 @@ typedef struct CommandOptions {
         const char *name;
         int precision; /* a Precision, or -1: auto */
         Target target;
+        bool has_target;
         double agreement_min; /* NAN: the default */
         double threshold;     /* NAN: none */
         bool values;

@@ -79,6 +79,8 @@ static json_object *fields_of(const Job *j) {
                 json_object *o = json_object_new_object();
 
                 sheet_set(o, "name", text_of(j->names[i]));
+                if (j->packet_ids)
+                        sheet_set(o, "packet_field", text_of(j->packet_ids[i]));
                 sheet_set(o, "low", integer_of(q->low));
                 sheet_set(o, "high", integer_of(q->high));
                 json_object_array_add(a, o);

@@ -105,13 +105,13 @@ int verb_compile(const CommandOptions *o, Error *e) {
         if (r >= 0)
                 r = build_folder_init(&folder, e);
         if (r >= 0)
-                r = write_source(&j, &folder, o->target, e);
+                r = write_source(&j, &folder, j.target, e);
         if (r >= 0)
                 r = build_object(&folder, j.program->name, /* skeleton= */ true, e);
         if (r < 0)
                 return r;
         ask_kernel(&j, &kernel);
-        r = write_sheet(&j, &folder, o->target, &kernel, &sheet, e);
+        r = write_sheet(&j, &folder, j.target, &kernel, &sheet, e);
         if (r >= 0)
                 r = publish(&j, &folder, o->output, e);
         if (r < 0)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-kernel-model ROWS [SHAPE]: random programs in the running kernel give the reference's bits,
- * row by row. Exits with 77 where nothing can be loaded here. Prints what each costs the verifier.
+ * Random programs in the running kernel give the reference's bits, row by row; what each costs the
+ * verifier is printed. Exits with 77 where nothing can be loaded here.
+ *
+ *   test-kernel-model ROWS        makes each object, loads it, compares
+ *   test-kernel-model make DIR    makes the objects alone: for machines without a compiler
+ *   test-kernel-model run DIR ROWS
  */
 #include <errno.h>
 
@@ -13,24 +17,32 @@
 #include "util/io.h"
 
 #define SKIPPED 77
+#define ANY_SEEDS 8
 
-static int make_object(const BuildFolder *folder, const Program *p, char *ret, size_t size,
-                       Error *e) {
-        char path[96];
+typedef struct Case {
+        RandomShape shape;
+        Precision precision;
+        uint64_t seed;
+        char name[48];
+} Case;
+
+static int make_object(const Case *c, const char *dir, Error *e) {
+        _cleanup_(program_freep)
+        Program *p = random_program(c->name, c->shape, c->precision, c->seed);
+        BuildFolder folder = {};
+        char path[BUILD_PATH_MAX];
         FILE *f;
         int r;
 
-        snprintf(path, sizeof(path), "%s/model.bpf.c", folder->path);
+        snprintf(folder.path, sizeof(folder.path), "%s", dir);
+        snprintf(path, sizeof(path), "%s/%s.bpf.c", dir, c->name);
         f = fopen(path, "we");
         if (!f)
                 return error_set(e, -errno, "%s: %s", path, strerror(errno));
         r = frame_print(f, p, TARGET_ROWS, NULL, e);
         if (fclose(f) != 0 && r >= 0)
                 r = error_set(e, -EIO, "%s: cannot be written", path);
-        if (r >= 0)
-                r = build_object(folder, "model", /* skeleton= */ false, e);
-        snprintf(ret, size, "%s/model.bpf.o", folder->path);
-        return r;
+        return r < 0 ? r : build_object(&folder, c->name, /* skeleton= */ false, e);
 }
 
 static int compare(const Program *p, const KernelModel *m, size_t n_rows, Error *e) {
@@ -63,68 +75,94 @@ static int compare(const Program *p, const KernelModel *m, size_t n_rows, Error 
         return 0;
 }
 
-/* Returns 0, SKIPPED or -errno. */
-static int run(RandomShape shape, Precision precision, uint64_t seed, size_t n_rows) {
+static int run_object(const Case *c, const char *dir, size_t n_rows, Error *e) {
         _cleanup_(program_freep)
-        Program *p = random_program("model", shape, precision, seed);
+        Program *p = random_program(c->name, c->shape, c->precision, c->seed);
         _cleanup_(kernel_model_freep)
         KernelModel *m = NULL;
-        _cleanup_(build_folder_done)
-        BuildFolder folder = {};
-        char object[96];
+        char path[BUILD_PATH_MAX];
         KernelSize size = {};
-        Error e = ERROR_INIT;
         int r;
 
-        printf("%-20s %-5s seed %-3llu ", random_shape_name(shape), precision_name(precision),
-               (unsigned long long)seed);
+        snprintf(path, sizeof(path), "%s/%s.bpf.o", dir, c->name);
+        r = kernel_model_load(path, p, &m, e);
+        if (r >= 0)
+                r = kernel_model_size(m, &size, e);
+        if (r >= 0)
+                r = compare(p, m, n_rows, e);
+        if (r >= 0)
+                printf("%8u verified %7u instructions %8u bytes: %zu rows equal\n", size.verified,
+                       size.instructions, size.jit_bytes, n_rows);
+        return r;
+}
+
+/* Returns 0, SKIPPED or -errno. */
+static int run_case(const Case *c, const char *dir, bool make, size_t n_rows) {
+        Error e = ERROR_INIT;
+        int r = 0;
+
+        printf("%-20s %-5s seed %-3llu ", random_shape_name(c->shape), precision_name(c->precision),
+               (unsigned long long)c->seed);
         fflush(stdout);
-        r = build_folder_init(&folder, &e);
-        if (r >= 0)
-                r = make_object(&folder, p, object, sizeof(object), &e);
-        if (r >= 0)
-                r = kernel_model_load(object, p, &m, &e);
-        if (r == -EPERM || r == -ENOENT) {
+        if (make)
+                r = make_object(c, dir, &e);
+        if (r >= 0 && n_rows > 0)
+                r = run_object(c, dir, n_rows, &e);
+        if (r == -EPERM || (make && r == -ENOENT)) {
                 printf("SKIP: %s\n", e.text);
                 return SKIPPED;
         }
-        if (r >= 0)
-                r = kernel_model_size(m, &size, &e);
-        if (r >= 0)
-                r = compare(p, m, n_rows, &e);
-        if (r < 0) {
+        if (r < 0)
                 printf("FAILED: %s\n", e.text[0] ? e.text : strerror(-r));
-                return r;
-        }
-        printf("%8u verified %7u instructions %8u bytes: %zu rows equal\n", size.verified,
-               size.instructions, size.jit_bytes, n_rows);
-        return 0;
+        else if (n_rows == 0)
+                puts("made");
+        return r;
 }
 
-int main(int argc, char *argv[]) {
-        uint64_t rows = 0;
+static int run_all(const char *dir, bool make, size_t n_rows) {
         bool failed = false;
 
-        if (argc < 2 || argc > 3 || parse_u64(argv[1], 1, 10000000, &rows) < 0) {
-                fputs("usage: test-kernel-model ROWS [SHAPE]\n", stderr);
-                return 2;
-        }
         for (int shape = 0; shape < _RANDOM_SHAPE_COUNT; shape++)
-                for (int precision = 0; precision < _PRECISION_COUNT; precision++)
-                        for (uint64_t seed = 1; seed <= (shape == RANDOM_ANY ? 8 : 1); seed++) {
+                for (int precision = 0; precision < _PRECISION_COUNT; precision++) {
+                        bool trees = shape >= RANDOM_TREE && shape <= RANDOM_TREE_DEEP;
+
+                        if (trees && precision > 0)
+                                continue;
+                        for (uint64_t seed = 1; seed <= (shape == RANDOM_ANY ? ANY_SEEDS : 1);
+                             seed++) {
+                                Case c = {.shape = (RandomShape)shape,
+                                          .precision = (Precision)precision,
+                                          .seed = seed};
                                 int r;
 
-                                if (argc == 3 &&
-                                    !streq(argv[2], random_shape_name((RandomShape)shape)))
-                                        continue;
-                                /* Trees have no precision. */
-                                if (precision > 0 && shape >= RANDOM_TREE &&
-                                    shape <= RANDOM_TREE_DEEP)
-                                        continue;
-                                r = run((RandomShape)shape, (Precision)precision, seed, rows);
+                                snprintf(c.name, sizeof(c.name), "model_%d_%d_%llu", shape,
+                                         precision, (unsigned long long)seed);
+                                r = run_case(&c, dir, make, n_rows);
                                 if (r == SKIPPED)
                                         return SKIPPED;
                                 failed |= r < 0;
                         }
+                }
         return failed;
+}
+
+int main(int argc, char *argv[]) {
+        bool make = argc == 3 && streq(argv[1], "make"), run = argc == 4 && streq(argv[1], "run");
+        _cleanup_(build_folder_done)
+        BuildFolder folder = {};
+        uint64_t rows = 0;
+        Error e = ERROR_INIT;
+
+        if ((argc != 2 && !make && !run) ||
+            (!make && parse_u64(argv[argc - 1], 1, 10000000, &rows) < 0)) {
+                fputs("usage: test-kernel-model ROWS | make DIR | run DIR ROWS\n", stderr);
+                return 2;
+        }
+        if (make || run)
+                return run_all(argv[2], make, rows);
+        if (build_folder_init(&folder, &e) < 0) {
+                puts(e.text);
+                return 1;
+        }
+        return run_all(folder.path, true, rows);
 }

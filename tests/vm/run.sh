@@ -30,6 +30,13 @@ cp "$build/tests/vm/load" "$build/tests/vm/unit-tool" "$build/tests/harness/bus-
 # A unit test that this machine may have to skip, with the library that guests lack.
 cp "$build/tests/unit/daemon/test-cgroup-v2" "$work/payload"
 ldd "$build/tests/unit/daemon/test-cgroup-v2" | awk '/libcmocka/ {print $3}' | xargs cp -t "$work/payload"
+# Models as objects: guests have no compiler.
+if [ "$script" = model.sh ]; then
+    cp "$build/tests/conformance/test-kernel-model" "$work/payload"
+    mkdir "$work/payload/models"
+    "$work/payload/test-kernel-model" make "$work/payload/models" >"$work/made" || { cat "$work/made"; exit 1; }
+    rm "$work/payload/models"/*.bpf.c "$work/payload/models"/*.unlinked.o
+fi
 
 results=$build/vm-results/$guest-${script%.sh}
 told() { [ ! -s "$results/journal.txt" ] || { echo "the journal ends with:"; tail -n 40 "$results/journal.txt"; }; }
