@@ -13,7 +13,16 @@ typedef struct CellRange {
         double deviation;
 } CellRange;
 
-/* Rows first, first + stride … of rows. ret: [c->n], of live cells. Returns 0, -EINVAL with *e
- * where a number is not finite, or -ENOMEM. */
+typedef struct Calibration {
+        size_t n_cells;
+        CellRange *ranges; /* [n_cells], of live cells */
+        size_t n_samples;  /* rows that are kept whole: the first ones, at most SAMPLES_MAX */
+        double *samples;   /* [n_samples][n_cells] */
+} Calibration;
+
+/* Rows first, first + stride … of rows. Returns 0, -EINVAL with *e where a number is out of bounds,
+ * or -ENOMEM. */
 int calibrate(const Cells *c, const CalibrationRows *rows, size_t first, size_t stride,
-              CellRange **ret, Error *e);
+              Calibration **ret, Error *e);
+Calibration *calibration_free(Calibration *c);
+DEFINE_CLEANUP(Calibration *, calibration_free);

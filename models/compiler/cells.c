@@ -137,6 +137,33 @@ static double affine_value(const Cell *c, const double *values) {
         return CLAMP(sum, c->low, c->high);
 }
 
+static bool split_yes(const Split *s, double field) {
+        bool yes = field <= (double)s->last && !(s->between && field <= (double)s->before);
+
+        return yes != s->flip;
+}
+
+/* A forest whose inputs are fields now: its branches are the splits. */
+static void split_scores(const Forest *f, const double *row, double *scores) {
+        const TreeEnsemble *t = f->ensemble;
+
+        for (size_t s = 0; s < t->n_scores; s++)
+                scores[s] = 0;
+        for (size_t i = 0; i < t->n_trees; i++) {
+                size_t at = t->trees[i].root;
+
+                while (t->nodes[at].mode != ENSEMBLE_LEAF)
+                        at = split_yes(&f->splits[at], row[t->nodes[at].feature]) ? t->nodes[at].yes
+                                                                                  : t->nodes[at].no;
+                for (size_t k = t->nodes[at].yes; k < t->nodes[at].no; k++)
+                        scores[t->votes[k].score] += t->votes[k].weight;
+        }
+        for (size_t s = 0; s < t->n_scores; s++)
+                scores[s] = (t->aggregate == AGGREGATE_AVERAGE ? scores[s] / (double)t->n_trees
+                                                               : scores[s]) +
+                            t->base[s];
+}
+
 /* All outputs of a forest at once: they are neighbours. */
 static int forest_values(const Cells *c, size_t first, double *values) {
         const Cell *cell = &c->cells[first];
@@ -150,7 +177,10 @@ static int forest_values(const Cells *c, size_t first, double *values) {
                 return -ENOMEM;
         for (size_t i = 0; i < f->n_inputs; i++)
                 row[f->features[i]] = values[f->inputs[i]];
-        tree_ensemble_scores(f->ensemble, row, scores);
+        if (f->exact && f->exact[0])
+                split_scores(f, row, scores);
+        else
+                tree_ensemble_scores(f->ensemble, row, scores);
         for (size_t i = first;
              i < c->n && c->cells[i].kind == CELL_TREES && c->cells[i].forest == cell->forest; i++)
                 values[i] = scores[c->cells[i].output];

@@ -18,6 +18,7 @@ typedef struct Judge {
         int64_t *decisions;
         double *outputs; /* [n][n_outputs], the cells that the decision is taken from */
         double range;    /* of all of them */
+        double distance; /* sum of squares of what they and the graph's output differ by */
 } Judge;
 
 static void judge_done(Judge *j) {
@@ -33,14 +34,14 @@ static const uint32_t *judge_row(const Judge *j, size_t i) {
 static int judge_add(Judge *j, size_t i, GraphRow *row, double *fields, double *values,
                      size_t *differ, Error *e) {
         const Decision *d = &j->c->decision;
-        double *outputs = j->outputs + i * d->n_outputs;
+        double *outputs = j->outputs + i * d->n_outputs, numbers[PROGRAM_OUTPUTS_MAX] = {0};
         size_t best = 0;
         int r;
 
         for (size_t k = 0; k < j->c->n_fields; k++)
                 fields[k] = (double)judge_row(j, i)[k];
         graph_row_set(row, fields);
-        r = lower_graph_decide(j->c, row, &j->decisions[i], NULL, e);
+        r = lower_graph_decide(j->c, row, &j->decisions[i], numbers, e);
         if (r >= 0)
                 r = cells_run(j->c, fields, values, e);
         if (r < 0)
@@ -53,6 +54,7 @@ static int judge_add(Judge *j, size_t i, GraphRow *row, double *fields, double *
                                          outputs[k]);
                 if (outputs[k] > outputs[best])
                         best = k;
+                j->distance += (outputs[k] - numbers[k]) * (outputs[k] - numbers[k]);
         }
         if (d->kind == DECISION_THRESHOLD)
                 best = outputs[0] > d->threshold;
@@ -92,6 +94,11 @@ static int judge_init(Judge *j, const Cells *c, const CalibrationRows *rows, Err
                 high = MAX(high, j->outputs[i]);
         }
         j->range = MAX(high - low, 1e-30);
+        if (c->decision.kind == DECISION_VALUE && c->decision.scores &&
+            sqrt(j->distance / (double)MAX(j->n * c->decision.n_outputs, (size_t)1)) >
+                    VALUE_TOLERANCE * j->range + 1e-6 * (1 + MAX(fabs(low), fabs(high))))
+                return error_set(e, -ENOTSUP,
+                                 "the lowered model computes other numbers than the float engine");
         return 0;
 }
 
@@ -138,7 +145,7 @@ static bool is_enough(double agreement, size_t n, double min) {
 }
 
 /* Of the ways of one precision the first that agrees, or the best. */
-static int try_precision(const Cells *c, const Groups *groups, const CellRange *ranges,
+static int try_precision(const Cells *c, const Groups *groups, const Calibration *calibration,
                          const CompileOptions *o, const Judge *j, Precision precision, Choice *ret,
                          Error *e) {
         const Quantization *q;
@@ -151,7 +158,7 @@ static int try_precision(const Cells *c, const Groups *groups, const CellRange *
                 double agreement = 1, error = 0;
                 int r;
 
-                r = quantize(c, groups, ranges, o->field_ranges, q, &p, &inner);
+                r = quantize(c, groups, calibration, o->field_ranges, q, &p, &inner);
                 if (r == -EOVERFLOW) {
                         (void)error_set(e, r, "%s", inner.text);
                         continue;
@@ -190,15 +197,15 @@ static int choose_by_rows(const Cells *c, const Groups *groups, const CompileOpt
                           Program **ret, CompileReport *report, Error *e) {
         _cleanup_(judge_done)
         Judge j = {0};
-        _cleanup_free_
-        CellRange *ranges = NULL;
+        _cleanup_(calibration_freep)
+        Calibration *calibration = NULL;
         Choice chosen = {0};
         Error overflow = ERROR_INIT;
         int r;
 
         r = judge_init(&j, c, o->calibration, e);
         if (r >= 0)
-                r = calibrate(c, o->calibration, 0, j.stride, &ranges, e);
+                r = calibrate(c, o->calibration, 0, j.stride, &calibration, e);
         if (r < 0)
                 return r;
         report->rows = j.n;
@@ -207,7 +214,7 @@ static int choose_by_rows(const Cells *c, const Groups *groups, const CompileOpt
 
                 if (o->precision >= 0 && o->precision != p)
                         continue;
-                r = try_precision(c, groups, ranges, o, &j, (Precision)p, &one, &overflow);
+                r = try_precision(c, groups, calibration, o, &j, (Precision)p, &one, &overflow);
                 if (r == -EOVERFLOW)
                         continue;
                 if (r < 0) {

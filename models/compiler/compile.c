@@ -10,9 +10,6 @@
 static int check_sizes(const Cells *c, const Groups *groups, Error *e) {
         size_t cells = c->n_fields;
 
-        if (c->n_fields == 0 || c->n_fields > PROGRAM_FIELDS_MAX)
-                return error_set(e, -ENOTSUP, "%zu inputs: accepted is 1 to %d", c->n_fields,
-                                 PROGRAM_FIELDS_MAX);
         for (size_t i = 0; i < groups->n; i++)
                 cells += groups->groups[i].n_outputs;
         if (cells > PROGRAM_CELLS_MAX)
@@ -31,6 +28,9 @@ static int check_width(const Graph *g, const CalibrationRows *rows, Error *e) {
         r = lower_count_fields(g, &n, e);
         if (r < 0)
                 return r;
+        if (n == 0 || n > PROGRAM_FIELDS_MAX)
+                return error_set(e, -ENOTSUP, "%zu inputs: accepted is 1 to %d", n,
+                                 PROGRAM_FIELDS_MAX);
         if (rows && rows->n_fields != n)
                 return error_set(e, -EINVAL,
                                  "the model takes %zu numbers, the calibration rows "

@@ -248,8 +248,7 @@ static int lower_cast(Lowerer *l, const Node *n, const Tensor *const *in,
         Ref *x = NULL;
         int r;
 
-        if (role == ROLE_LABEL || role == ROLE_INDEX || role == ROLE_PROBABILITIES ||
-            is_float(out[0]->type))
+        if (role == ROLE_LABEL || role == ROLE_INDEX || is_float(out[0]->type))
                 return lower_pass(l, n, 0, 0);
         r = lower_input(l, n, 0, in[0], &x);
         for (size_t i = 0; i < in[0]->count && r >= 0; i++)
@@ -260,7 +259,24 @@ static int lower_cast(Lowerer *l, const Node *n, const Tensor *const *in,
         return lower_output(l, n, 0, in[0]->count, TAKE_PTR(x));
 }
 
+/* Out of training it passes everything on. Its mask is left to those who want it: refused. */
+static int lower_dropout(Lowerer *l, const Node *n, const Tensor *const *in,
+                         const Tensor *const *out) {
+        if (n->n_inputs > 2 && in[2] && in[2]->count == 1 && tensor_get_f64(in[2], 0) > 0)
+                return lower_refuse(l, n, "it is in training");
+        return lower_pass(l, n, 0, 0);
+}
+
+/* One row's shape does not depend on what is in it: the values stay constants. */
+static int lower_shape(Lowerer *l, const Node *n, const Tensor *const *in,
+                       const Tensor *const *out) {
+        return 0;
+}
+
 const LowerEntry lower_elementwise[] = {
+        {DOMAIN_ONNX, "Dropout", lower_dropout},
+        {DOMAIN_ONNX, "Shape", lower_shape},
+        {DOMAIN_ONNX, "Size", lower_shape},
         {DOMAIN_ONNX, "Add", lower_arithmetic},
         {DOMAIN_ONNX, "Sub", lower_arithmetic},
         {DOMAIN_ONNX, "Mul", lower_arithmetic},

@@ -25,6 +25,8 @@ static void outputs_done(Outputs *o) {
 }
 
 static int run(Lowerer *l, const Node *n, const Tensor *const *in, Outputs *o) {
+        Node own = *n;
+
         for (size_t i = 0; o->tensors && i < o->n; i++)
                 o->tensors[i] = tensor_free(o->tensors[i]);
         if (!o->tensors)
@@ -32,7 +34,8 @@ static int run(Lowerer *l, const Node *n, const Tensor *const *in, Outputs *o) {
         if (!o->tensors)
                 return -ENOMEM;
         o->n = n->n_outputs;
-        return n->op->run(n, in, o->tensors, l->e);
+        own.work = &l->work;
+        return n->op->run(&own, in, o->tensors, l->e);
 }
 
 static bool moves_all_inputs(const Node *n) {
@@ -99,9 +102,10 @@ int lower_move(Lowerer *l, const Node *n, const Tensor *const *in, const Tensor 
                 const Tensor *t = o.tensors[k];
                 Ref *refs;
 
-                /* Dropout's mask is no element of anything. */
-                if (!t || t->type != ELEMENT_I64 || (k > 0 && streq(n->op->name, "Dropout")))
+                if (!t)
                         continue;
+                if (t->type != ELEMENT_I64)
+                        return lower_refuse(l, n, "output %zu is not what it took", k);
                 refs = malloc(MAX(t->count, (size_t)1) * sizeof(*refs));
                 if (!refs)
                         return -ENOMEM;
@@ -240,6 +244,11 @@ int lower_affine(Lowerer *l, const Node *n, const Tensor *const *in, const Tenso
         Ref *refs;
         int r;
 
+        for (size_t k = 1; k < n->n_outputs; k++)
+                if (n->outputs[k] != GRAPH_NO_VALUE)
+                        return lower_refuse(l, n, "its output %zu", k);
+        if (attribute_int(n, "training_mode", 0) != 0)
+                return lower_refuse(l, n, "it is in training");
         for (size_t k = 0; k < n->n_inputs; k++) {
                 if (lower_role(l, n, k) == ROLE_CONSTANT)
                         continue;

@@ -151,12 +151,15 @@ static int lower_svm(Lowerer *l, const Node *n, const Tensor *const *in, const T
         _cleanup_free_
         ClassLabels *class_labels = NULL;
         TreeEnsemble *ensemble = NULL;
+        PostTransform transform;
         Labels labels;
         size_t count = 0;
         Ref *copy;
         int r;
 
         r = node_labels(n, "classlabels_ints", &labels, l->e);
+        if (r >= 0)
+                r = node_post_transform(n, &transform, l->e);
         if (r >= 0)
                 r = lower_class_labels(l, n, &labels, &class_labels);
         if (r >= 0)
@@ -183,7 +186,8 @@ static int lower_svm(Lowerer *l, const Node *n, const Tensor *const *in, const T
         r = lower_decided(l, n, 0, ROLE_LABEL, labels.n, copy, 0, TAKE_PTR(class_labels));
         if (r < 0)
                 return r;
-        return lower_output(l, n, 1, count, TAKE_PTR(scores));
+        return lower_decided(l, n, 1, transform == POST_NONE ? ROLE_NUMBERS : ROLE_PROBABILITIES,
+                             count, TAKE_PTR(scores), 0, NULL);
 }
 
 const LowerEntry lower_ml[] = {

@@ -59,6 +59,9 @@ static int forest_add(Lowerer *l, const Node *n, TreeEnsemble *ensemble, const R
         **ret = (Forest){.node = n, .node_index = (uint32_t)l->node, .ensemble = ensemble};
         if (ensemble->aggregate == AGGREGATE_MIN || ensemble->aggregate == AGGREGATE_MAX)
                 return lower_refuse(l, n, "aggregate_function MIN and MAX");
+        if (ensemble->n_nodes > PROGRAM_TREE_NODES_MAX)
+                return lower_refuse(l, n, "%zu nodes: accepted is %d", ensemble->n_nodes,
+                                    PROGRAM_TREE_NODES_MAX);
         r = forest_inputs(*ret, row, l);
         return r < 0 ? r : 0;
 }

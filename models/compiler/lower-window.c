@@ -47,13 +47,15 @@ static int probe(Lowerer *l, const Node *n, const Tensor *const *in, const Tenso
                  Windows *w) {
         Tensor *y[4] = {NULL};
         const Tensor *inputs[4] = {unit};
+        Node own = *n;
         int r;
 
+        own.work = &l->work;
         if (n->n_outputs > ELEMENTSOF(y) || n->n_inputs > ELEMENTSOF(inputs))
                 return -EINVAL;
         for (size_t k = 1; k < n->n_inputs; k++)
                 inputs[k] = in[k];
-        r = n->op->run(n, inputs, y, l->e);
+        r = n->op->run(&own, inputs, y, l->e);
         for (size_t i = 0; r >= 0 && i < w->n && i < y[0]->count; i++)
                 if (tensor_get_f64(y[0], i) > 0.5)
                         r = window_add(w, i, ref);

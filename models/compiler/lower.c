@@ -305,7 +305,7 @@ static int lower_decision(Lowerer *l, double threshold, bool values) {
 
 int lower_graph(const Graph *g, double threshold, bool values, Cells **ret, Error *e) {
         _cleanup_(lowerer_done)
-        Lowerer l = {.graph = g, .e = e};
+        Lowerer l = {.graph = g, .e = e, .work = LOWER_WORK_MAX};
         _cleanup_(graph_row_freep)
         GraphRow *row = NULL;
         _cleanup_free_

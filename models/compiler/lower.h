@@ -37,6 +37,8 @@ int lower_graph_decide(const Cells *c, const GraphRow *row, int64_t *ret, double
 
 /* From here on: between the lower-*.c files. */
 
+#define LOWER_WORK_MAX (UINT64_C(1) << 33)
+
 typedef int64_t Ref; /* >= 0: cell; < 0: constant -1 - ref */
 
 typedef enum Role {
@@ -63,6 +65,7 @@ typedef struct Lowerer {
         size_t n_constants, constants_allocated;
         double *constants;
         size_t node;
+        uint64_t work; /* that operators may still do for lowering, in operator_spend()'s units */
         Error *e;
         Error refusal; /* of the first node that has no integer form */
 } Lowerer;

@@ -138,6 +138,7 @@ typedef struct Program {
 } Program;
 
 #define PROGRAM_TREE_DEPTH_MAX 64
+#define PROGRAM_TREE_NODES_MAX 262144 /* of all trees that are lowered */
 #define PROGRAM_TABLE_MAX 65536
 
 Program *program_free(Program *p);

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "models/compiler/quantize.h"
+#include "models/compiler/quantize-internal.h"
 
 #define SUM_BITS 30 /* of all leaves together */
 #define NODES_MAX ((size_t)1 << 20)

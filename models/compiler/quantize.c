@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <math.h>
 
-#include "models/compiler/quantize.h"
+#include "models/compiler/quantize-internal.h"
 
 #include "models/compiler/interval.h"
 
@@ -11,51 +11,57 @@
  * packets) leave nothing for the usual one if scaled by the largest: the later ways scale them by
  * their deviation and let them become large.
  */
-static const Quantization int8_ways[] = {
-        {PRECISION_INT8, 127, 0x1p21, 0x1p16, 96, 4095, 511, 0x1p24, 0, 0.5, 1},
-        {PRECISION_INT8, 127, 0x1p21, 0, 127, 4095, 511, 0x1p24, 0, 0.5, 1},
-        {PRECISION_INT8, 127, 0x1p21, 0, 127, 4095, 511, 0x1p24, 4, 0.5, 1},
-        {PRECISION_INT8, 127, 0x1p32, 0, 127, 16383, 511, 0x1p24, 4, 0.5, 1},
+#define INT8                                                                                   \
+        .precision = PRECISION_INT8, .weight_max = 127, .sum_range = 0x1p21,                   \
+        .activation_min = 127, .activation_max = 4095, .table_max = 511, .output_max = 0x1p24, \
+        .balance = 0.5, .room = 1
+#define INT16                                                                        \
+        .precision = PRECISION_INT16, .activation_max = 32767, .output_max = 0x1p26, \
+        .deviations = 4, .balance = 0.5, .room = 2
+
+static const Quantization int8_four_sums = {INT8, .sum_range_small = 0x1p16};
+static const Quantization int8_three_sums = {INT8};
+static const Quantization int8_large_fields = {INT8, .deviations = 4};
+static const Quantization int8_two_sums = {
+        .precision = PRECISION_INT8,
+        .weight_max = 127,
+        .sum_range = 0x1p32,
+        .activation_min = 127,
+        .activation_max = 16383,
+        .table_max = 511,
+        .output_max = 0x1p24,
+        .deviations = 4,
+        .balance = 0.5,
+        .room = 1,
 };
-static const Quantization int16_ways[] = {
-        {PRECISION_INT16, 4095, 0x1p32, 0, 1023, 32767, 2047, 0x1p26, 4, 0.5, 2},
-        {PRECISION_INT16, 32767, 0x1p60, 0, 32767, 32767, 4095, 0x1p26, 4, 0.5, 2},
+static const Quantization int16_two_sums = {INT16, .weight_max = 4095, .sum_range = 0x1p32,
+                                            .activation_min = 1023, .table_max = 2047};
+static const Quantization int16_one_sum = {INT16, .weight_max = 32767, .sum_range = 0x1p60,
+                                           .activation_min = 32767, .table_max = 4095};
+static const Quantization q16 = {
+        .precision = PRECISION_Q16,
+        .weight_max = 0x1p23,
+        .sum_range = 0x1p62,
+        .activation_min = 0x1p24,
+        .activation_max = 0x1p24,
+        .table_max = 4095,
+        .output_max = 0x1p26,
+        .deviations = 1,
+        .room = 4,
 };
-static const Quantization q16_ways[] = {
-        {PRECISION_Q16, 0x1p23, 0x1p62, 0, 0x1p24, 0x1p24, 4095, 0x1p26, 1, 0, 4},
+
+static const Quantization *const ways[_PRECISION_COUNT][5] = {
+        [PRECISION_INT8] = {&int8_four_sums, &int8_three_sums, &int8_large_fields, &int8_two_sums},
+        [PRECISION_INT16] = {&int16_two_sums, &int16_one_sum},
+        [PRECISION_Q16] = {&q16},
 };
 
 const Quantization *quantization_at(Precision p, size_t i) {
-        switch (p) {
-        case PRECISION_INT8:
-                return i < ELEMENTSOF(int8_ways) ? &int8_ways[i] : NULL;
-        case PRECISION_INT16:
-                return i < ELEMENTSOF(int16_ways) ? &int16_ways[i] : NULL;
-        case PRECISION_Q16:
-        default:
-                return i < ELEMENTSOF(q16_ways) ? &q16_ways[i] : NULL;
-        }
+        return i < ELEMENTSOF(ways[p]) ? ways[p][i] : NULL;
 }
 
-#define Q16_ONE 65536.0
 #define TABLE_ENTRIES_MAX 8192
 #define WEIGHT_SHIFT_MAX 40
-
-typedef struct Quantizer {
-        const Cells *c;
-        const Groups *groups;
-        const CellRange *ranges;
-        const Interval *field_ranges;
-        const Quantization *q;
-        uint32_t *class; /* of cells with one scale: union-find */
-        double *unit;    /* per cell: the value that becomes needs */
-        double *extent;  /* per cell: how many units the largest value is */
-        double *needs;   /* per class; 0: not said */
-        CellScale *scales;
-        uint32_t *place; /* the cell's number in the program */
-        Program *program;
-        Error *e;
-} Quantizer;
 
 static void quantizer_done(Quantizer *z) {
         free(z->class);
@@ -71,6 +77,8 @@ int requant_set(Requant *q, double ratio, double bound) {
         int exponent, bound_bits, bits;
         double f, m;
 
+        if (!isfinite(ratio) || !isfinite(bound))
+                return -EOVERFLOW;
         f = frexp(fabs(ratio), &exponent);
         (void)frexp(bound + 1, &bound_bits);
         bits = MIN(31, 62 - bound_bits);
@@ -100,365 +108,131 @@ int requant_set(Requant *q, double ratio, double bound) {
         return 0;
 }
 
-static int32_t to_i32(double x) {
+int32_t to_i32(double x) {
+        if (isnan(x))
+                return 0;
         return (int32_t)rint(CLAMP(x, (double)INT32_MIN, (double)INT32_MAX));
 }
-
-/* Scales. */
-
-static uint32_t find(Quantizer *z, uint32_t cell) {
-        while (z->class[cell] != cell)
-                cell = z->class[cell] = z->class[z->class[cell]];
-        return cell;
-}
-
-static void unite(Quantizer *z, uint32_t a, uint32_t b) {
-        a = find(z, a);
-        b = find(z, b);
-        z->class[MAX(a, b)] = MIN(a, b);
-}
-
-/* Cells that share a scale: what is compared, what a table maps, both sides of a kink. */
-static void unite_cells(Quantizer *z) {
-        const Cells *c = z->c;
-        const Decision *d = &c->decision;
-
-        for (size_t i = c->n_fields; i < c->n; i++) {
-                const Cell *cell = &c->cells[i];
-
-                if (cell->dead)
-                        continue;
-                if (cell->kind == CELL_LEAKY)
-                        unite(z, (uint32_t)i, cell->terms[0].cell);
-                for (size_t k = 0; cell->kind == CELL_MAX && k < cell->n_terms; k++)
-                        unite(z, (uint32_t)i, cell->terms[k].cell);
-                /* One table for each function of the program, not for each step. */
-                for (size_t k = i + 1; cell->kind == CELL_FUNCTION && k < c->n; k++)
-                        if (!c->cells[k].dead && c->cells[k].kind == CELL_FUNCTION &&
-                            function_equal(&cell->function, &c->cells[k].function)) {
-                                unite(z, (uint32_t)i, (uint32_t)k);
-                                unite(z, cell->terms[0].cell, c->cells[k].terms[0].cell);
-                                break; /* that one goes on */
-                        }
-        }
-        for (size_t i = 1; i < d->n_outputs; i++)
-                if (c->cells[d->outputs[i]].kind != CELL_TREES)
-                        unite(z, d->outputs[0], d->outputs[i]);
-}
-
-/* Beyond this a table has nothing new to tell. */
-static double function_domain(const Function *f) {
-        return f->kind == FUNCTION_SIGMOID ? 10 : f->kind == FUNCTION_TANH ? 5 : 1e30;
-}
-
-static double largest(const Quantizer *z, size_t cell) {
-        return MAX(fabs(z->ranges[cell].low), fabs(z->ranges[cell].high));
-}
-
-/* Of every cell the value that its scale is made from: its class's largest, mixed with its group's.
- */
-static int find_units(Quantizer *z) {
-        const Cells *c = z->c;
-        _cleanup_free_
-        double *of_class = calloc(c->n + 1, sizeof(*of_class)), *of_group = NULL;
-
-        of_group = calloc(c->n + 1, sizeof(*of_group));
-        if (!of_class || !of_group)
-                return -ENOMEM;
-        for (size_t i = c->n_fields; i < c->n; i++)
-                if (!c->cells[i].dead)
-                        of_class[find(z, (uint32_t)i)] = MAX(of_class[find(z, (uint32_t)i)],
-                                                             largest(z, i));
-        for (size_t i = c->n_fields; i < c->n; i++)
-                if (!c->cells[i].dead && c->cells[i].kind == CELL_FUNCTION) {
-                        uint32_t k = find(z, c->cells[i].terms[0].cell);
-
-                        of_class[k] = MIN(of_class[k], function_domain(&c->cells[i].function));
-                }
-        for (size_t g = 0; g < z->groups->n; g++) {
-                const Group *group = &z->groups->groups[g];
-                double max = 0;
-
-                for (size_t i = 0; i < group->n_outputs; i++)
-                        max = MAX(max, of_class[find(z, group->outputs[i])]);
-                for (size_t i = 0; i < group->n_outputs; i++) {
-                        uint32_t k = find(z, group->outputs[i]);
-
-                        of_group[k] = MAX(of_group[k], max);
-                }
-        }
-        for (size_t i = c->n_fields; i < c->n; i++) {
-                double own = of_class[find(z, (uint32_t)i)], all = of_group[find(z, (uint32_t)i)];
-
-                if (own < 1e-30)
-                        own = all < 1e-30 ? 1 : all;
-                if (all > own)
-                        own = pow(own, z->q->balance) * pow(all, 1 - z->q->balance);
-                z->unit[i] = own;
-        }
-        return 0;
-}
-
-static bool never_negative(const Cells *c, uint32_t cell) {
-        const Cell *x = &c->cells[cell];
-
-        if (x->kind == CELL_MAX)
-                return never_negative(c, x->terms[0].cell);
-        return (x->kind == CELL_AFFINE && x->low >= 0) ||
-               (x->kind == CELL_FUNCTION && x->function.kind == FUNCTION_SIGMOID);
-}
-
-/* The largest value that inputs of the row can have while its sum stays in range. */
-static double row_capacity(const Quantizer *z, const Cell *row, double range) {
-        double most = 0, sum = 0;
-
-        for (size_t k = 0; k < row->n_terms; k++) {
-                uint32_t cell = row->terms[k].cell;
-                double w = fabs(row->terms[k].weight) * z->unit[cell];
-
-                most = MAX(most, w);
-                sum += w * z->extent[cell] * (never_negative(z->c, cell) ? 1 : 2);
-        }
-        return sum > 0 ? 0.98 * range / (sum / most * z->q->weight_max) : range;
-}
-
-static double group_capacity(const Quantizer *z, const Group *g, double range) {
-        double least = (double)INFINITY;
-
-        for (size_t o = 0; o < g->n_outputs; o++)
-                least = MIN(least, row_capacity(z, &z->c->cells[g->outputs[o]], range));
-        return least;
-}
-
-/* What largest value the inputs of affine steps get. */
-static void find_capacities(Quantizer *z, double *capacity) {
-        const Quantization *q = z->q;
-
-        for (size_t g = 0; g < z->groups->n; g++) {
-                const Group *group = &z->groups->groups[g];
-                double most = 0;
-
-                if (group->kind != STEP_AFFINE && group->kind != STEP_SUM)
-                        continue;
-                if (q->sum_range_small > 0)
-                        most = group_capacity(z, group, q->sum_range_small);
-                if (most < q->activation_min)
-                        most = group_capacity(z, group, q->sum_range);
-                most = CLAMP(floor(most), q->activation_min, q->activation_max);
-                for (size_t o = 0; o < group->n_outputs; o++) {
-                        const Cell *row = &z->c->cells[group->outputs[o]];
-
-                        for (size_t k = 0; k < row->n_terms; k++)
-                                capacity[row->terms[k].cell] = MIN(capacity[row->terms[k].cell],
-                                                                   most);
-                }
-        }
-}
-
-static void need(Quantizer *z, uint32_t cell, double max) {
-        uint32_t k = find(z, cell);
-
-        z->needs[k] = MAX(z->needs[k], max);
-}
-
-static int find_needs(Quantizer *z) {
-        const Cells *c = z->c;
-        const Quantization *q = z->q;
-        _cleanup_free_
-        double *capacity = malloc((c->n + 1) * sizeof(*capacity));
-
-        if (!capacity)
-                return -ENOMEM;
-        for (size_t i = 0; i < c->n; i++)
-                capacity[i] = q->activation_max;
-        find_capacities(z, capacity);
-        for (size_t i = c->n_fields; i < c->n; i++) {
-                const Cell *cell = &c->cells[i];
-
-                for (size_t k = 0; !cell->dead && k < cell->n_terms; k++) {
-                        uint32_t from = cell->terms[k].cell;
-
-                        if (cell->kind == CELL_FUNCTION)
-                                need(z, from, q->table_max);
-                        else if (cell->kind == CELL_TREES)
-                                need(z, from, q->output_max);
-                        else if (cell->kind == CELL_AFFINE || cell->kind == CELL_PRODUCT)
-                                need(z, from, capacity[from]);
-                }
-        }
-        for (size_t i = 0; i < c->decision.n_outputs; i++)
-                need(z, c->decision.outputs[i], q->output_max);
-        return 0;
-}
-
-static double power_of_two(double x) {
-        return exp2(ceil(log2(x)));
-}
-
-static void set_scale(Quantizer *z, uint32_t cell) {
-        const Quantization *q = z->q;
-        double max = z->needs[find(z, cell)];
-        CellScale *s = &z->scales[cell];
-
-        if (max < 1)
-                max = q->activation_max;
-        s->scale = z->unit[cell] / max;
-        if (q->precision == PRECISION_Q16) {
-                s->scale = power_of_two(z->unit[cell] / q->activation_max);
-                if (max < q->output_max)
-                        s->scale = MAX(s->scale, 1 / Q16_ONE);
-                max = z->unit[cell] / s->scale * z->q->room;
-        }
-        s->high = to_i32(max);
-        s->low = never_negative(z->c, cell) ? 0 : -s->high;
-}
-
-/* Fields. */
-
-static bool is_plain_field(const Quantizer *z, size_t i) {
-        return z->ranges && !cells_is_exact_field(z->c, (uint32_t)i);
-}
-
-static void set_field_range(Quantizer *z, size_t i) {
-        FieldQuant *f = &z->program->fields[i];
-        const CellRange *r = &z->ranges[i];
-        double low = 0, high = (double)UINT32_MAX, spread = (r->high - r->low) * (z->q->room - 1);
-
-        if (z->field_ranges) {
-                low = MAX(low, (double)z->field_ranges[i].low);
-                high = MIN(high, (double)z->field_ranges[i].high);
-        }
-        f->high = (int64_t)MAX(MIN(high, r->high + spread), 1.0);
-        f->low = (int64_t)MAX(low, r->low - spread);
-        f->low = MIN(f->low, f->high - 1);
-        f->offset = z->q->deviations > 0 ? (int64_t)rint(r->mean) : (f->low + f->high) / 2;
-        f->offset = CLAMP(f->offset, f->low, f->high);
-}
-
-static double field_side(const FieldQuant *f) {
-        return (double)MAX(f->high - f->offset, f->offset - f->low);
-}
-
-static void set_field_unit(Quantizer *z, size_t i) {
-        double side = field_side(&z->program->fields[i]);
-
-        z->unit[i] = side;
-        if (z->q->deviations > 0 && z->ranges[i].deviation > 0)
-                z->unit[i] = MIN(side, z->q->deviations * z->ranges[i].deviation);
-        z->extent[i] = side / z->unit[i];
-}
-
-static int set_field(Quantizer *z, size_t i) {
-        FieldQuant *f = &z->program->fields[i];
-        CellScale *s = &z->scales[i];
-        double most = MAX(z->needs[i], 1.0), side;
-
-        if (!is_plain_field(z, i)) {
-                *f = forest_field(z->c, (uint32_t)i);
-                *s = (CellScale){1, (double)f->offset, f->requant.low, f->requant.high};
-                return 0;
-        }
-        side = field_side(f);
-        if (z->q->precision == PRECISION_Q16)
-                most = MIN(Q16_ONE, 0x1p30 / z->extent[i]);
-        s->scale = z->unit[i] / most;
-        s->zero = (double)f->offset;
-        s->high = f->requant.high = to_i32(ceil(side / s->scale));
-        s->low = f->requant.low = -f->requant.high;
-        if (requant_set(&f->requant, 1 / s->scale, side) < 0)
-                return error_set(z->e, -EOVERFLOW, "field %zu: its range does not fit", i);
-        return 0;
-}
-
-static int set_scales(Quantizer *z) {
-        const Cells *c = z->c;
-        int r;
-
-        unite_cells(z);
-        r = find_units(z);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < c->n_fields; i++)
-                if (is_plain_field(z, i)) {
-                        set_field_range(z, i);
-                        set_field_unit(z, i);
-                } else
-                        z->unit[i] = 1;
-        r = find_needs(z);
-        if (r < 0)
-                return r;
-        for (size_t i = c->n_fields; i < c->n; i++)
-                if (!c->cells[i].dead)
-                        set_scale(z, (uint32_t)i);
-        return 0;
-}
-
-/* Steps. */
 
 static double magnitude(const CellScale *s) {
         return MAX(fabs((double)s->low), fabs((double)s->high));
 }
 
-/* One row: its weights against the largest, the bias in their unit, and back to the cell's scale.
- */
-static int set_row(Quantizer *z, const Cell *cell, const CellScale *to, const uint32_t *inputs,
-                   size_t n, int32_t *weights, int64_t *bias, Requant *requant) {
-        const Quantization *q = z->q;
-        double real_bias = cell->bias, most = 0, unit, bound;
+typedef struct Row { /* one output of an affine step */
+        const Cell *cell;
+        const uint32_t *inputs; /* cells, [n] */
+        size_t n;
+        double unit;  /* of the integer sum */
+        double bias;  /* real, with what the inputs' zero points add */
+        double *real; /* [n] weights in units */
+        double *scratch;
+        int32_t *weights; /* [n], to be made */
+        int64_t *sum_bias;
+        Requant *requant;
+} Row;
 
+/* The sum's unit: the largest weight becomes what it may be. */
+static int row_unit(const Quantizer *z, Row *row, const CellScale *to) {
+        const Cell *cell = row->cell;
+        double most = 0;
+
+        row->bias = cell->bias;
         for (size_t k = 0; k < cell->n_terms; k++) {
                 const CellScale *s = &z->scales[cell->terms[k].cell];
 
                 most = MAX(most, fabs(cell->terms[k].weight) * s->scale);
-                real_bias += cell->terms[k].weight * s->zero;
+                row->bias += cell->terms[k].weight * s->zero;
         }
-        if (q->precision == PRECISION_Q16) {
-                double shift = most > 0 ? floor(log2(q->weight_max * to->scale / most)) : 16;
+        if (!isfinite(most) || !isfinite(row->bias))
+                return -EOVERFLOW;
+        if (z->q->precision == PRECISION_Q16) {
+                double shift = most > 0 ? floor(log2(z->q->weight_max * to->scale / most)) : 16;
 
-                unit = ldexp(to->scale, -(int)CLAMP(shift, 0, WEIGHT_SHIFT_MAX));
+                row->unit = ldexp(to->scale, -(int)CLAMP(shift, 0, WEIGHT_SHIFT_MAX));
         } else
-                unit = most > 0 ? most / q->weight_max : to->scale / q->weight_max;
-        unit = MAX(unit, fabs(real_bias) * 0x1p-52);
-        bound = fabs(real_bias / unit);
-        *bias = (int64_t)rint(real_bias / unit);
-        for (size_t k = 0, i = 0; k < cell->n_terms; k++) {
-                const Term *t = &cell->terms[k];
-                const CellScale *s = &z->scales[t->cell];
-                double w = rint(t->weight * s->scale / unit);
-
-                while (i < n && inputs[i] != t->cell)
-                        i++;
-                if (i == n)
-                        return -EINVAL;
-                if (fabs(w) > (double)INT32_MAX)
-                        return error_set(z->e, -EOVERFLOW, "a weight of node '%.128s' does not fit",
-                                         z->c->graph->nodes[cell->node].name);
-                weights[i] = (int32_t)w;
-                bound += fabs(w) * magnitude(s);
-        }
-        requant->low = isinf(cell->low) ? to->low
-                                        : CLAMP(to_i32(cell->low / to->scale), to->low, to->high);
-        requant->high = isinf(cell->high)
-                                ? to->high
-                                : CLAMP(to_i32(cell->high / to->scale), to->low, to->high);
-        if (requant_set(requant, unit / to->scale, bound) < 0)
-                return error_set(z->e, -EOVERFLOW, "a sum of node '%.128s' does not fit 64 bits",
-                                 z->c->graph->nodes[cell->node].name);
+                row->unit = (most > 0 ? most : to->scale) / z->q->weight_max;
+        row->unit = MAX(row->unit, fabs(row->bias) * 0x1p-52);
         return 0;
 }
 
-static int fill_sums(Quantizer *z, const Group *g, Step *s, const uint32_t *inputs) {
-        size_t n = g->kind == STEP_AFFINE ? g->n_inputs : g->n_terms;
+/* The terms' weights at their inputs' places, a group's joined rows have zeros between. */
+static int row_weights(const Quantizer *z, const Rounding *rounding, Row *row) {
+        const Cell *cell = row->cell;
 
-        for (size_t o = 0; o < g->n_outputs; o++) {
-                const uint32_t *from = g->kind == STEP_AFFINE ? inputs : inputs + o * n;
-                int r = set_row(z, &z->c->cells[g->outputs[o]], &z->scales[g->outputs[o]], from, n,
-                                s->weights + o * n, &s->bias[o], &s->requant[o]);
+        memset(row->real, 0, row->n * sizeof(*row->real));
+        for (size_t k = 0, i = 0; k < cell->n_terms; k++) {
+                const Term *t = &cell->terms[k];
 
-                if (r < 0)
-                        return r;
+                while (i < row->n && row->inputs[i] != t->cell)
+                        i++;
+                if (i == row->n)
+                        return -EINVAL;
+                row->real[i] = t->weight * z->scales[t->cell].scale / row->unit;
+                if (fabs(row->real[i]) > (double)INT32_MAX - 1)
+                        return -EOVERFLOW;
         }
+        if (rounding->n == row->n) {
+                row->bias += row->unit * rounding_apply(rounding, row->real, z->q->weight_max,
+                                                        row->scratch, row->weights);
+                return 0;
+        }
+        for (size_t i = 0; i < row->n; i++)
+                row->weights[i] = (int32_t)rint(row->real[i]);
         return 0;
+}
+
+static int set_row(const Quantizer *z, const Rounding *rounding, Row *row, const CellScale *to) {
+        const Cell *cell = row->cell;
+        double bound;
+        int r;
+
+        r = row_unit(z, row, to);
+        if (r >= 0)
+                r = row_weights(z, rounding, row);
+        if (r < 0)
+                return r;
+        bound = fabs(row->bias / row->unit) + 1;
+        *row->sum_bias = (int64_t)rint(row->bias / row->unit);
+        for (size_t i = 0; i < row->n; i++)
+                bound += fabs((double)row->weights[i]) * magnitude(&z->scales[row->inputs[i]]);
+        row->requant->low = isinf(cell->low)
+                                    ? to->low
+                                    : CLAMP(to_i32(cell->low / to->scale), to->low, to->high);
+        row->requant->high = isinf(cell->high)
+                                     ? to->high
+                                     : CLAMP(to_i32(cell->high / to->scale), to->low, to->high);
+        return requant_set(row->requant, row->unit / to->scale, bound);
+}
+
+static int fill_sums(Quantizer *z, const Group *g, Step *s, const uint32_t *inputs) {
+        bool affine = g->kind == STEP_AFFINE;
+        size_t n = affine ? g->n_inputs : g->n_terms;
+        _cleanup_(rounding_done)
+        Rounding rounding = {0};
+        _cleanup_free_
+        double *real = calloc(2 * n, sizeof(*real));
+        int r = 0;
+
+        if (!real)
+                return -ENOMEM;
+        if (affine && z->q->precision != PRECISION_Q16)
+                r = rounding_init(z, inputs, n, &rounding);
+        for (size_t o = 0; o < g->n_outputs && r >= 0; o++) {
+                Row row = {.cell = &z->c->cells[g->outputs[o]],
+                           .inputs = affine ? inputs : inputs + o * n,
+                           .n = n,
+                           .real = real,
+                           .scratch = real + n,
+                           .weights = s->weights + o * n,
+                           .sum_bias = &s->bias[o],
+                           .requant = &s->requant[o]};
+
+                r = set_row(z, &rounding, &row, &z->scales[g->outputs[o]]);
+                if (r == -EOVERFLOW)
+                        return error_set(z->e, r, "weights or sums of node '%.128s' do not fit",
+                                         z->c->graph->nodes[row.cell->node].name);
+        }
+        return r;
 }
 
 static int fill_products(Quantizer *z, const Group *g, Step *s) {
@@ -516,9 +290,11 @@ static Domain table_domain(const Quantizer *z, const Group *g) {
         return d;
 }
 
+/* Where the function is not defined its neighbour's value stands: calibration never came there. */
 static int fill_table(Quantizer *z, const Group *g, Step *s, const Domain *d) {
         const Cell *cell = &z->c->cells[g->outputs[0]];
         const CellScale *from = &z->scales[cell->terms[0].cell], *to = &z->scales[g->outputs[0]];
+        size_t known = 0; /* one past the last entry that is */
 
         s->requant[0] = (Requant){
                 .multiplier = 1, .shift = d->shift, .low = d->low, .high = d->high};
@@ -526,11 +302,18 @@ static int fill_table(Quantizer *z, const Group *g, Step *s, const Domain *d) {
                 double x = ldexp((double)(d->low + (int64_t)i), d->shift) * from->scale;
                 double y = function_value(&cell->function, x);
 
-                if (isnan(y))
-                        return error_set(z->e, -EINVAL, "node '%.128s' computes no number of %g",
-                                         z->c->graph->nodes[cell->node].name, x);
+                if (!isfinite(y)) {
+                        s->table[i] = known > 0 ? s->table[known - 1] : 0;
+                        continue;
+                }
                 s->table[i] = CLAMP(to_i32(y / to->scale), to->low, to->high);
+                for (size_t k = 0; known == 0 && k < i; k++)
+                        s->table[k] = s->table[i];
+                known = i + 1;
         }
+        if (known == 0)
+                return error_set(z->e, -EINVAL, "node '%.128s' computes no number",
+                                 z->c->graph->nodes[cell->node].name);
         return 0;
 }
 
@@ -710,24 +493,25 @@ static int quantizer_init(Quantizer *z) {
         return 0;
 }
 
-int quantize(const Cells *c, const Groups *groups, const CellRange *ranges,
+int quantize(const Cells *c, const Groups *groups, const Calibration *calibration,
              const Interval *field_ranges, const Quantization *q, Program **ret, Error *e) {
         _cleanup_(quantizer_done)
         Quantizer z = {.c = c,
                        .groups = groups,
-                       .ranges = ranges,
+                       .calibration = calibration,
+                       .ranges = calibration ? calibration->ranges : NULL,
                        .field_ranges = field_ranges,
                        .q = q,
                        .e = e};
         int r;
 
         r = quantizer_init(&z);
-        if (r >= 0 && ranges)
-                r = set_scales(&z);
+        if (r >= 0 && calibration)
+                r = quantizer_set_scales(&z);
         if (r >= 0)
                 r = set_tree_scales(&z);
         for (size_t i = 0; i < c->n_fields && r >= 0; i++)
-                r = set_field(&z, i);
+                r = quantizer_set_field(&z, i);
         for (size_t g = 0; g < groups->n && r >= 0; g++)
                 r = add_step(&z, &groups->groups[g]);
         if (r < 0)

@@ -35,29 +35,8 @@ typedef struct Quantization {
 /* How many ways of each precision there are to try, from cheap to dear. NULL past the last. */
 const Quantization *quantization_at(Precision p, size_t i);
 
-/* ranges: of the cells; NULL where all is trees. field_ranges: what the spec states, or NULL. The
- * program is complete but for its name, and has been checked and analysed. Returns 0, -EOVERFLOW or
- * -EINVAL with *e, or -ENOMEM. */
-int quantize(const Cells *c, const Groups *groups, const CellRange *ranges,
+/* calibration: of the cells; NULL where all is trees. field_ranges: what the spec states, or NULL.
+ * The program is complete but for its name, and has been checked and analysed. Returns 0,
+ * -EOVERFLOW or -EINVAL with *e, or -ENOMEM. */
+int quantize(const Cells *c, const Groups *groups, const Calibration *calibration,
              const Interval *field_ranges, const Quantization *q, Program **ret, Error *e);
-
-/* Between quantize.c and quantize-trees.c. */
-
-typedef struct CellScale {
-        double scale; /* real = zero + scale * integer */
-        double zero;  /* only of fields */
-        int32_t low;  /* bounds of the integer */
-        int32_t high;
-} CellScale;
-
-/* How far the leaves of a forest are shifted: real = integer * 2^-shift. exact: no leaf is rounded.
- */
-int forest_shift(const Forest *f, int *ret_shift, bool *ret_exact, Error *e);
-/* The step of a forest whose outputs are `outputs` (of the ensemble's scores). */
-int forest_step(const Forest *f, const CellScale *scales, const uint32_t *outputs, int shift,
-                Step *s, Error *e);
-/* The range that branches can tell apart in a field that is compared as it is. */
-FieldQuant forest_field(const Cells *c, uint32_t field);
-/* What a sum of one weights' unit becomes in the output's: ratio as multiplier and shift, such that
- * `bound` times the multiplier fits 64 bits. Returns 0 or -EOVERFLOW. */
-int requant_set(Requant *q, double ratio, double bound);

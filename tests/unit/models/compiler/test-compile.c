@@ -228,7 +228,111 @@ static void test_linear(void **state) {
         }
 }
 
-/* A larger weight than 64 bits of sums can take is refused, as is an input of another width. */
+/* A byte is 0 to 255, in every precision: a model that decides at 150, and one of which all scores
+ * are far below 0. */
+static void test_bytes(void **state) {
+        uint32_t rows[256];
+        CalibrationRows calibration = {256, 1, rows};
+
+        for (uint32_t i = 0; i < 256; i++)
+                rows[i] = i * 7 % 256;
+        for (int precision = 0; precision < _PRECISION_COUNT; precision++)
+                for (int scores = 0; scores < 2; scores++) {
+                        size_t x, y, w, b;
+                        _cleanup_(graph_freep)
+                        Graph *g = graph_of_rows(1, &x);
+                        _cleanup_(program_freep)
+                        Program *p = NULL;
+                        CompileOptions o = COMPILE_OPTIONS_INIT;
+                        CompileReport report;
+                        int32_t scratch[16];
+
+                        if (scores) {
+                                w = constant(g, ELEMENT_F32, 2, (int64_t[]){1, 3},
+                                             (double[]){0, 1, 0.5});
+                                b = constant(g, ELEMENT_F32, 1, (int64_t[]){3},
+                                             (double[]){-999.75, -1149.75, -1199.75});
+                        } else {
+                                w = constant(g, ELEMENT_F32, 2, (int64_t[]){1, 1}, (double[]){0.1});
+                                b = constant(g, ELEMENT_F32, 1, (int64_t[]){1},
+                                             (double[]){-14.975});
+                        }
+                        y = node_of(g, "", "Gemm", 1, 3, (size_t[]){x, w, b});
+                        finish(g, scores ? y : unary(g, "Sigmoid", y));
+                        o.precision = precision;
+                        o.calibration = &calibration;
+                        p = compiled(g, &o, &report);
+                        for (uint32_t raw = 0; raw < 256; raw++)
+                                if (raw < 148 || raw > 152)
+                                        assert_int_equal(reference_run(p, &raw, scratch, NULL),
+                                                         raw >= 150);
+                }
+}
+
+/* Two scores beyond all that calibration saw are still told apart. */
+static void test_outliers(void **state) {
+        size_t x;
+        _cleanup_(graph_freep)
+        Graph *g = graph_of_rows(2, &x);
+        uint32_t rows[64], raw[2] = {40000, 50000};
+        CalibrationRows calibration = {32, 2, rows};
+        const Interval ranges[2] = {{0, 100000}, {0, 100000}};
+        CompileOptions o = COMPILE_OPTIONS_INIT;
+        int32_t scratch[16];
+
+        for (uint32_t i = 0; i < ELEMENTSOF(rows); i++)
+                rows[i] = i % 5 == 0 ? 20000 : i * 31 % 100;
+        finish(g, node_of(g, "", "MatMul", 1, 2,
+                          (size_t[]){x, constant(g, ELEMENT_F32, 2, (int64_t[]){2, 2},
+                                                 (double[]){1, 0, 0, 1})}));
+        o.calibration = &calibration;
+        o.field_ranges = ranges;
+        for (o.precision = PRECISION_INT16; o.precision < _PRECISION_COUNT; o.precision++) {
+                _cleanup_(program_freep)
+                Program *p = compiled(g, &o, NULL);
+
+                raw[0] = 30000;
+                raw[1] = 31000;
+                assert_int_equal(reference_run(p, raw, scratch, NULL), 1);
+                raw[0] = 32000;
+                assert_int_equal(reference_run(p, raw, scratch, NULL), 0);
+        }
+}
+
+/* What decides nothing has outputs near the float engine's. */
+static void test_values(void **state) {
+        size_t x;
+        _cleanup_(graph_freep)
+        Graph *g = graph_of_rows(3, &x);
+        _cleanup_free_
+        uint32_t *rows = random_rows(400, 3, 100);
+        CalibrationRows calibration = {400, 3, rows};
+        CompileOptions o = COMPILE_OPTIONS_INIT;
+        CompileReport report;
+        _cleanup_(program_freep)
+        Program *p = NULL;
+        int32_t scratch[256], outputs[PROGRAM_OUTPUTS_MAX];
+
+        x = binary(g, "Mul", x, constant(g, ELEMENT_F32, 0, NULL, (double[]){0.01}));
+        finish(g, gemm(g, unary(g, "Tanh", gemm(g, x, 3, 8)), 8, 2));
+        o.calibration = &calibration;
+        o.values = true;
+        p = compiled(g, &o, &report);
+        assert_int_equal(p->decision, DECISION_VALUE);
+        assert_true(p->n_cells <= ELEMENTSOF(scratch));
+        for (size_t i = 0; i < 400; i++) {
+                double fields[3], expected[2];
+
+                for (size_t k = 0; k < 3; k++)
+                        fields[k] = (double)rows[i * 3 + k];
+                (void)graph_values(g, fields, expected);
+                (void)reference_run(p, rows + i * 3, scratch, outputs);
+                for (size_t k = 0; k < 2; k++)
+                        assert_true(fabs(outputs[k] * p->output_scale - expected[k]) < 0.1);
+        }
+}
+
+/* No calibration rows, and rows of another width. */
 static void test_refusals(void **state) {
         size_t x;
         _cleanup_(graph_freep)
@@ -254,6 +358,8 @@ int main(void) {
                 cmocka_unit_test(test_mlp),       cmocka_unit_test(test_convolution),
                 cmocka_unit_test(test_recurrent), cmocka_unit_test(test_sklearn),
                 cmocka_unit_test(test_linear),    cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_bytes),     cmocka_unit_test(test_outliers),
+                cmocka_unit_test(test_values),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,8 +89,15 @@ static void test_move(void **state) {
         y = node_of(g, "", "Concat", 1, 3,
                     (size_t[]){z, y, random_constant(g, 3, (int64_t[]){2, 3, 1}, 1)});
         attribute(g, "axis", ATTRIBUTE_INT, 1, (double[]){0});
-        y = unary(g, "Identity", unary(g, "Flatten", y));
-        finish(g, y);
+        y = unary(g, "Identity", unary(g, "Dropout", y));
+        /* As exporters flatten: [Shape[0], -1] */
+        z = node_of(g, "", "Gather", 1, 2,
+                    (size_t[]){unary(g, "Shape", x),
+                               constant(g, ELEMENT_I64, 1, (int64_t[]){1}, (double[]){0})});
+        z = node_of(g, "", "Concat", 1, 2,
+                    (size_t[]){z, constant(g, ELEMENT_I64, 1, (int64_t[]){1}, (double[]){-1})});
+        attribute(g, "axis", ATTRIBUTE_INT, 1, (double[]){0});
+        finish(g, binary(g, "Reshape", y, z));
         check_lowering(g, 12, 1000);
 }
 

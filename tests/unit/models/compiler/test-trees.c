@@ -136,6 +136,26 @@ static int64_t expected(const Graph *g, const uint32_t *raw, size_t n, bool clas
         return (int64_t)best;
 }
 
+/* With rows to measure by all of them agree, through scalers, too. */
+static void check_rows(const Kind *k, const Ensemble *e, const Graph *g) {
+        uint32_t rows[100 * FIELDS];
+        CalibrationRows calibration = {100, FIELDS, rows};
+        CompileOptions o = COMPILE_OPTIONS_INIT;
+        CompileReport report;
+        _cleanup_(program_freep)
+        Program *p = NULL;
+        Error error = ERROR_INIT;
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                rows[i] = random_field(k, e, i % FIELDS);
+        o.calibration = &calibration;
+        if (compile_graph(g, &o, &p, &report, &error) < 0)
+                fail_msg("%s: %s", k->name, error.text);
+        assert_int_equal(report.rows, 50);
+        assert_true(report.agreement[p->precision] >= 1);
+        assert_true(report.error_max < 1e-6);
+}
+
 static void check_kind(const Kind *k, int rounds, int rows) {
         Ensemble *e = calloc(1, sizeof(*e));
 
@@ -155,6 +175,7 @@ static void check_kind(const Kind *k, int rounds, int rows) {
                         fail_msg("%s: %s", k->name, error.text);
                 assert_int_equal(p->n_steps, 1);
                 assert_true(p->trees_only == (k->weight > 0));
+                check_rows(k, e, g);
                 for (int row = 0; row < rows; row++) {
                         uint32_t raw[FIELDS];
                         int64_t d, want;
