@@ -250,6 +250,8 @@ static int lower_cast(Lowerer *l, const Node *n, const Tensor *const *in,
 
         if (role == ROLE_LABEL || role == ROLE_INDEX || is_float(out[0]->type))
                 return lower_pass(l, n, 0, 0);
+        if (out[0]->type == ELEMENT_STRING)
+                return lower_refuse(l, n, "numbers as strings");
         r = lower_input(l, n, 0, in[0], &x);
         for (size_t i = 0; i < in[0]->count && r >= 0; i++)
                 if (!is_whole(l, x[i]) || out[0]->type == ELEMENT_BOOL)
