@@ -128,7 +128,7 @@ int emit_scaling(int64_t multiplier, unsigned shift, Interval clamp, WideInterva
         Wide round = shift ? (Wide)1 << (shift - 1) : 0, a = v.low * multiplier,
              b = v.high * multiplier;
         Wide low = round_shift(MIN(a, b), shift), high = round_shift(MAX(a, b), shift);
-        Wide add = round - (fold ? (Wide)origin << shift : 0);
+        Wide add = round - (fold ? (Wide)origin * ((Wide)1 << shift) : 0);
 
         if (shift > 62 || !fits(a + round) || !fits(b + round) || !fits(add) || !fits(a + add) ||
             !fits(b + add))
