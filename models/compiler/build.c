@@ -70,7 +70,7 @@ static int run_in(const BuildFolder *f, const char *const *argv, const char *out
         if (r == 0)
                 r = -posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)argv, environ);
         posix_spawn_file_actions_destroy(&actions);
-        if (r < 0)
+        if (r != 0)
                 return r;
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)

@@ -151,7 +151,8 @@ int kernel_model_run(const KernelModel *m, const uint32_t *raw, int64_t *ret_dec
         /* As struct NAME_packet of frame.c. */
         uint32_t packet[PROGRAM_FIELDS_MAX + 1 + PROGRAM_OUTPUTS_MAX + 4] = {};
         size_t fields = m->p->n_fields, outputs = m->p->n_outputs;
-        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_out = packet, .repeat = 1);
+        struct bpf_test_run_opts options = {
+                .sz = sizeof(options), .data_in = packet, .data_out = packet, .repeat = 1};
 
         memcpy(packet, raw, fields * sizeof(*raw));
         options.data_size_in = options.data_size_out = (uint32_t)((fields + 1 + outputs + 4) *
@@ -175,8 +176,10 @@ static int fill_rows(const KernelModel *m, const uint32_t *rows, size_t n_rows, 
 
 static int time_one(int fd, uint32_t repeat, double *ret, Error *e) {
         char packet[64] = {};
-        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = sizeof(packet),
-                    .repeat = (int)repeat);
+        struct bpf_test_run_opts options = {.sz = sizeof(options),
+                                            .data_in = packet,
+                                            .data_size_in = sizeof(packet),
+                                            .repeat = (int)repeat};
 
         if (bpf_prog_test_run_opts(fd, &options) < 0)
                 return error_set(e, -errno, "BPF_PROG_TEST_RUN: %s", strerror(errno));

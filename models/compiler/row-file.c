@@ -72,7 +72,7 @@ static int take_column(Reader *in, char *const *columns, const char *name, size_
 }
 
 static int read_header(Reader *in, char *line, const char *const *names, size_t n) {
-        char *columns[ROW_FILE_COLUMNS_MAX];
+        char *columns[ROW_FILE_COLUMNS_MAX] = {NULL};
         int r = split_header(in, line, columns);
 
         if (r < 0)
