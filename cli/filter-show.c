@@ -72,13 +72,11 @@ int filter_show_status(Context *c) {
         t = table_new(columns, c->utf8);
         for (size_t i = 0; t && i < json_object_array_length(rows); i++) {
                 const json_object *row = json_object_array_get_idx(rows, i);
-                const char *model = json_str(row, "model");
                 char text[FORMAT_MAX];
 
                 table_add(t, json_str(row, "interface"), STYLE_BOLD);
                 add_mode(t, row);
-                table_add(t, model && model[0] ? model : json_str(row, "model_identity"),
-                          STYLE_NONE);
+                table_add(t, json_str(row, "model"), STYLE_NONE);
                 table_add(t, json_str(row, "path"), STYLE_NONE);
                 table_add(t, json_flag(row, "by_policy") ? "policy" : "request", STYLE_NONE);
                 table_add(t, count(text, row, "packets"), STYLE_NONE);

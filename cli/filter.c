@@ -11,13 +11,22 @@
 #include "util/io.h"
 
 #define LINES 20
+#define KILL_MIN UINT64_C(1000) /* packets in a second before the share means anything */
 #define LEASE_MAX (24 * 3600 * USEC_PER_SEC)
 
-enum { OPTION_MODEL, OPTION_FOR, OPTION_LINES, OPTION_INTERFACE, _OPTION_COUNT };
+enum {
+        OPTION_MODEL,
+        OPTION_FOR,
+        OPTION_KILL_SHARE,
+        OPTION_LINES,
+        OPTION_INTERFACE,
+        _OPTION_COUNT,
+};
 
 static const Option options[] = {
         [OPTION_MODEL] = {'m', "model", "NAME|FILE", "that judges; root may name an object file"},
         [OPTION_FOR] = {0, "for", "TIME", "how long it may drop packets: 90s, 15m, 2h"},
+        [OPTION_KILL_SHARE] = {0, "kill-share", "SHARE", "drop nothing if it would be more: 0.5"},
         [OPTION_LINES] = {'n', "lines", "N", "at most so many sources"},
         [OPTION_INTERFACE] = {'i', "interface", "IFACE", "where several have a filter: which one"},
         [_OPTION_COUNT] = {0},
@@ -193,7 +202,7 @@ static int attach(Context *c, const Args *args) {
         Error e = ERROR_INIT;
         int r;
 
-        r = model && strchr(model, '/')
+        r = model && (strchr(model, '/') || object_stem(model) < strlen(model))
                     ? attach_file(c, interface, model, &e)
                     : filter_call(c, "Attach", false, NULL, &e, "ss", interface, model ?: "");
         if (r != CLI_OK)
@@ -229,11 +238,13 @@ static int choose_interface(Context *c, const Args *args, size_t i, char *ret, s
 }
 
 static int set_mode(Context *c, const Args *args) {
-        const char *mode = args->positional[1], *time = args->value[OPTION_FOR];
+        const char *mode = args->positional[1], *time = args->value[OPTION_FOR],
+                   *share = args->value[OPTION_KILL_SHARE];
         bool enforce = streq(mode, "enforce");
         char interface[64], text[FORMAT_MAX];
         Error e = ERROR_INIT;
         uint64_t duration = 0;
+        double part = 0;
         int r;
 
         if (!enforce && !streq(mode, "shadow")) {
@@ -252,10 +263,19 @@ static int set_mode(Context *c, const Args *args) {
                 fail("--for %s: a time such as 90s, 15m or 2h, at most 24h, is accepted", time);
                 return CLI_USAGE;
         }
+        if (share && (!enforce || parse_double(share, 0.001, 1, &part) < 0)) {
+                fail("--kill-share %s: %s", share,
+                     enforce ? "a number from 0.001 to 1 is accepted" : "shadow drops nothing");
+                return CLI_USAGE;
+        }
         r = choose_interface(c, args, 2, interface, sizeof(interface));
         if (r != CLI_OK)
                 return r;
-        r = filter_call(c, "SetMode", false, NULL, &e, "sst", interface, mode, duration);
+        if (share)
+                r = filter_call(c, "SetKillSwitch", false, NULL, &e, "sdt", interface, part,
+                                KILL_MIN);
+        if (r == CLI_OK)
+                r = filter_call(c, "SetMode", false, NULL, &e, "sst", interface, mode, duration);
         if (r != CLI_OK)
                 return client_fail(r, &e);
         if (enforce)
@@ -375,7 +395,8 @@ static const struct {
         {"attach", "IFACE", 1, 1, attach, BIT(MODEL)},
         {"detach", "IFACE", 1, 1, detach, 0},
         {"top", "[IFACE]", 0, 1, top, BIT(LINES) | BIT(INTERFACE)},
-        {"mode", "shadow|enforce [IFACE]", 1, 2, set_mode, BIT(FOR) | BIT(INTERFACE)},
+        {"mode", "shadow|enforce [IFACE]", 1, 2, set_mode,
+         BIT(FOR) | BIT(KILL_SHARE) | BIT(INTERFACE)},
         {"allow", "add PREFIX, del PREFIX or list, and [IFACE]", 1, 3, allow, BIT(INTERFACE)},
         {"explain", "ADDRESS [IFACE]", 1, 2, explain, BIT(INTERFACE)},
 };

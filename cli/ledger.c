@@ -53,7 +53,7 @@ static Style style_of_state(const char *state) {
 
 static void add_entry(Table *t, const json_object *row, size_t n_threads, usec_t now) {
         const char *state = json_str(row, "state") ?: "";
-        const char *path = json_str(row, "path");
+        const char *comm = json_str(row, "comm"), *path = json_str(row, "path");
         char age[FORMAT_MAX];
         uint64_t u;
 
@@ -63,11 +63,12 @@ static void add_entry(Table *t, const json_object *row, size_t n_threads, usec_t
         table_add(t, json_str(row, "actuator"), STYLE_NONE);
         if (json_u64(row, "pid", &u) && u > 0) {
                 table_addf(t, STYLE_NONE, "%" PRIu64, u);
-                table_add(t, json_str(row, "comm"), STYLE_NONE);
+                table_add(t, comm, STYLE_NONE);
         } else {
-                /* A knob of the machine: its path takes the name's place. */
+                /* A knob of the machine: its path takes the name's place. A filter has its
+                 * interface there. */
                 table_add(t, NULL, STYLE_NONE);
-                table_add(t, path, STYLE_NONE);
+                table_add(t, comm && comm[0] ? comm : path, STYLE_NONE);
         }
         if (json_u64(row, "tid", &u) && u > 0)
                 table_addf(t, STYLE_NONE, "%zu", n_threads);

@@ -148,7 +148,7 @@ static void print_sources(const Context *c, const json_object *s, FILE *f) {
 
 static void print_counts(const Context *c, const json_object *s, FILE *f) {
         uint64_t processes = 0, inferred = 0, skipped = 0, treated = 0, changes = 0, active = 0,
-                 damaged = 0;
+                 damaged = 0, filters = 0, enforcing = 0;
         json_object *contended = json_get(s, "contended", json_type_array);
         bool any = contended && json_object_array_length(contended) > 0;
         char text[512];
@@ -172,6 +172,12 @@ static void print_counts(const Context *c, const json_object *s, FILE *f) {
                 report_field(c, f, "Ledger", STYLE_BAD,
                              "%" PRIu64 " damaged records were skipped, and cannot be put back",
                              damaged);
+        (void)json_u64(s, "filters", &filters);
+        (void)json_u64(s, "filters_enforcing", &enforcing);
+        if (filters > 0)
+                report_field(c, f, "Filters", enforcing > 0 ? STYLE_WARN : STYLE_NONE,
+                             "on %" PRIu64 " interface%s, %" PRIu64 " drop%s packets", filters,
+                             filters == 1 ? "" : "s", enforcing, enforcing == 1 ? "s" : "");
         status_cost(s, text, sizeof(text));
         report_field(c, f, "Own cost", STYLE_NONE, "%s", text[0] ? text : "unknown");
 }

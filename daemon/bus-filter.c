@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* org.aikm1.Filter: the traffic filters, on an object of their own. */
-#include <arpa/inet.h>
 #include <errno.h>
 
 #include "daemon/bus-file.h"
 #include "daemon/bus-method.h"
 #include "daemon/bus.h"
 #include "daemon/manager-filter.h"
+#include "daemon/model-store.h"
 #include "models/packet-field.h"
 
 #define TOP_MAX 1000
 
 /* What an errno of manager-filter.h is on the bus. */
-static int filter_error(sd_bus_error *error, int r, const Error *e) {
+static int filter_error(sd_bus_error *error, int r, Error *e) {
         static const struct {
                 int error;
                 const char *name;
@@ -21,18 +21,26 @@ static int filter_error(sd_bus_error *error, int r, const Error *e) {
                 {-E2BIG, SD_BUS_ERROR_LIMITS_EXCEEDED}, {-ENOSPC, SD_BUS_ERROR_LIMITS_EXCEEDED},
                 {-ENODEV, BUS_ERROR_NO_SUCH_INTERFACE}, {-EEXIST, BUS_ERROR_INTERFACE_BUSY},
                 {-EBUSY, BUS_ERROR_INTERFACE_BUSY},     {-ENOENT, BUS_ERROR_NO_SUCH_MODEL},
-                {-ENOMEM, SD_BUS_ERROR_NO_MEMORY},
+                {-ENXIO, BUS_ERROR_NO_SUCH_FILTER},     {-ENOMEM, SD_BUS_ERROR_NO_MEMORY},
         };
         const char *name = SD_BUS_ERROR_FAILED;
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 if (names[i].error == r)
                         name = names[i].name;
+        /* A text that was cut within a character is none for the bus. */
+        error_clean(e);
         return sd_bus_error_setf(error, name, "%s", e->text[0] ? e->text : strerror(-r));
 }
 
-static int bad_argument(sd_bus_error *error, const Error *e) {
+static int bad_argument(sd_bus_error *error, Error *e) {
+        error_clean(e);
         return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s", e->text);
+}
+
+static int no_interface(sd_bus_error *error) {
+        return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                "the first argument is not the name of a network interface");
 }
 
 /* The filter of an interface, or an error that names those that there are. */
@@ -43,6 +51,10 @@ static FilterEntry *find(const Manager *m, const char *interface, sd_bus_error *
 
         if (entry)
                 return entry;
+        if (!filter_interface_is_valid(interface)) {
+                (void)no_interface(error);
+                return NULL;
+        }
         for (size_t i = 0; i < m->filters.n && length < sizeof(others); i++)
                 length += (size_t)snprintf(others + length, sizeof(others) - length, "%s %s",
                                            i > 0 ? "," : "; there is one on",
@@ -81,6 +93,8 @@ int bus_filter_attach(sd_bus_message *request, Manager *m, const Caller *caller,
         r = sd_bus_message_read(request, "ss", &interface, &name);
         if (r < 0)
                 return r;
+        if (!filter_interface_is_valid(interface))
+                return no_interface(error);
         if (name[0] == '/' && caller->uid != 0)
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
                                         "only root may name a file; others name a model");
@@ -107,6 +121,13 @@ int bus_filter_attach_object(sd_bus_message *request, Manager *m, const Caller *
         if (caller->uid != 0)
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
                                         "only root may bring a file; others name a model");
+        if (!filter_interface_is_valid(interface))
+                return no_interface(error);
+        if (!model_name_is_valid(name))
+                return sd_bus_error_set(
+                        error, SD_BUS_ERROR_INVALID_ARGS,
+                        "a model's name has letters, digits and \"._+-\" in it, and "
+                        "begins with a letter or digit");
         r = bus_read_sealed(fds[0], "object", FILTER_OBJECT_SIZE_MAX, &object, &size, &e);
         if (r >= 0)
                 r = bus_read_sealed(fds[1], "sheet", FILTER_SHEET_SIZE_MAX, &sheet, &sheet_size,
@@ -146,11 +167,30 @@ int bus_filter_set_mode(sd_bus_message *request, Manager *m, const Caller *calle
                 return r;
         mode = filter_mode_from_string(text);
         if (mode != FILTER_MODE_SHADOW && mode != FILTER_MODE_ENFORCE)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
-                                         "mode '%.40s' is not one of shadow, enforce", text);
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                        "the mode is not one of shadow, enforce");
         if (!find(m, interface, error))
                 return -ENOENT;
         r = manager_set_filter_mode(m, interface, (FilterMode)mode, duration, &e);
+        if (r == -EINVAL)
+                return bad_argument(error, &e);
+        return r < 0 ? filter_error(error, r, &e) : sd_bus_reply_method_return(request, NULL);
+}
+
+int bus_filter_set_kill_switch(sd_bus_message *request, Manager *m, const Caller *caller,
+                               sd_bus_error *error) {
+        const char *interface;
+        Error e = ERROR_INIT;
+        uint64_t packets_min;
+        double share;
+        int r;
+
+        r = sd_bus_message_read(request, "sdt", &interface, &share, &packets_min);
+        if (r < 0)
+                return r;
+        if (!find(m, interface, error))
+                return -ENOENT;
+        r = manager_set_filter_kill_switch(m, interface, share, packets_min, &e);
         if (r == -EINVAL)
                 return bad_argument(error, &e);
         return r < 0 ? filter_error(error, r, &e) : sd_bus_reply_method_return(request, NULL);
@@ -276,7 +316,7 @@ static int append_mode(sd_bus_message *reply, const FilterEntry *entry, const Fi
         int r;
 
         r = bus_append_string(reply, "Mode", s->enforcing ? "enforce" : "shadow");
-        if (r >= 0 && entry->lease_ns > now)
+        if (r >= 0 && s->enforcing && entry->lease_ns > now)
                 r = bus_append_u64(reply, "LeaseUSec", (entry->lease_ns - now) / NSEC_PER_USEC);
         if (r >= 0)
                 r = bus_append_bool(reply, "ByPolicy", entry->by_policy);
@@ -410,6 +450,14 @@ static int append_source(sd_bus_message *reply, const FilterEntry *entry, const 
         return r;
 }
 
+/* As with a packet socket: what comes in from whom is for nobody else to see. */
+static int check_may_see(const Caller *caller, sd_bus_error *error) {
+        if (caller->uid == 0)
+                return 0;
+        return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
+                                "only root may see whose packets come in");
+}
+
 int bus_filter_top(sd_bus_message *request, Manager *m, const Caller *caller, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp)
         sd_bus_message *reply = NULL;
@@ -424,6 +472,8 @@ int bus_filter_top(sd_bus_message *request, Manager *m, const Caller *caller, sd
         int r;
 
         r = sd_bus_message_read(request, "su", &interface, &max);
+        if (r >= 0)
+                r = check_may_see(caller, error);
         if (r < 0)
                 return r;
         entry = find(m, interface, error);
@@ -544,6 +594,8 @@ int bus_filter_explain(sd_bus_message *request, Manager *m, const Caller *caller
         int r;
 
         r = sd_bus_message_read(request, "ss", &interface, &text);
+        if (r >= 0)
+                r = check_may_see(caller, error);
         if (r < 0)
                 return r;
         if (filter_prefix_parse(text, &source, &e) < 0)
@@ -580,6 +632,9 @@ const sd_bus_vtable bus_filter_vtable[] = {
                                 bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetMode",
                                 SD_BUS_ARGS("s", interface, "s", mode, "t", duration_usec),
+                                SD_BUS_NO_RESULT, bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetKillSwitch",
+                                SD_BUS_ARGS("s", interface, "d", share, "t", packets_min),
                                 SD_BUS_NO_RESULT, bus_on_method, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("AddAllowed", SD_BUS_ARGS("s", interface, "s", prefix),
                                 SD_BUS_RESULT("b", added), bus_on_method,

@@ -145,6 +145,16 @@ static int append_contended(sd_bus_message *reply, const PipelineStatus *status)
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int append_filters(sd_bus_message *reply, const Manager *m) {
+        uint32_t enforcing = 0;
+        int r;
+
+        for (size_t i = 0; i < m->filters.n; i++)
+                enforcing += m->filters.entries[i]->enforcing;
+        r = bus_append_u32(reply, "Filters", (uint32_t)m->filters.n);
+        return r < 0 ? r : bus_append_u32(reply, "FiltersEnforcing", enforcing);
+}
+
 static int append_machine(sd_bus_message *reply, const Manager *m) {
         PipelineStatus status;
         int r;
@@ -174,6 +184,8 @@ static int append_machine(sd_bus_message *reply, const Manager *m) {
                                    (uint32_t)ledger_count(m->ledger, /* all= */ false));
         if (r >= 0)
                 r = bus_append_u32(reply, "LedgerDamaged", (uint32_t)m->ledger_report.n_damaged);
+        if (r >= 0)
+                r = append_filters(reply, m);
         return r;
 }
 

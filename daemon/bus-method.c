@@ -143,6 +143,16 @@ static void describe_filter_mode(sd_bus_message *request, BusDetails *ret) {
         describe_filter(request, ret, "mode");
 }
 
+static void describe_kill_switch(sd_bus_message *request, BusDetails *ret) {
+        double share;
+
+        describe_filter(request, ret, NULL);
+        if (!ret->key[0] || sd_bus_message_read(request, "d", &share) <= 0)
+                return;
+        ret->key[1] = "share";
+        snprintf(ret->value[1], sizeof(ret->value[1]), "%g", share);
+}
+
 static void describe_allowed(sd_bus_message *request, BusDetails *ret) {
         describe_filter(request, ret, "prefix");
 }
@@ -195,6 +205,8 @@ const BusMethod bus_methods[] = {
          .done = "Prefix judged again", .describe = describe_allowed},
         {"Filter", "SetMode", bus_filter_set_mode, "enforce-filter", .done = "Filter's mode set",
          .describe = describe_filter_mode},
+        {"Filter", "SetKillSwitch", bus_filter_set_kill_switch, "enforce-filter",
+         .done = "Filter's kill switch set", .describe = describe_kill_switch},
         {},
 };
 

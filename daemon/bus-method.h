@@ -70,6 +70,8 @@ int bus_filter_attach_object(sd_bus_message *request, Manager *m, const Caller *
 int bus_filter_detach(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_filter_list(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_filter_set_mode(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
+int bus_filter_set_kill_switch(sd_bus_message *request, Manager *m, const Caller *c,
+                               sd_bus_error *e);
 int bus_filter_add_allowed(sd_bus_message *request, Manager *m, const Caller *c, sd_bus_error *e);
 int bus_filter_remove_allowed(sd_bus_message *request, Manager *m, const Caller *c,
                               sd_bus_error *e);

@@ -11,13 +11,11 @@
 
 #define FILTERS_MAX 64
 
-/* As the kernel wants it: no blank, no '/', no ':', and neither "." nor "..". */
 static int load_interface(const ConfigContext *c, const char *path, const ConfigField *f,
                           void *base, json_object *v) {
         const char *text = config_text(v);
 
-        if (!text || !text[0] || text[strcspn(text, "/: \t\n")] || streq(text, ".") ||
-            streq(text, ".."))
+        if (!text || (strlen(text) < f->size && !filter_interface_is_valid(text)))
                 return -EINVAL;
         return codec_string.load(c, path, f, base, v);
 }

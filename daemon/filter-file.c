@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "daemon/json.h"
 #include "daemon/model-store.h"
@@ -27,6 +28,14 @@ static int sheet_error(Error *e, const char *name, const char *what) {
         return r;
 }
 
+/* On the bus, which wants text, and on terminals. */
+static void put_name(char *to, size_t size, const char *name) {
+        (void)snprintf(to, size, "%s", name);
+        for (char *p = to; *p; p++)
+                if (*p < ' ' || *p > '~')
+                        *p = '?';
+}
+
 /* An array of strings of which each has its place. */
 static int read_classes(FilterFile *f, json_object *sheet, Error *e) {
         json_object *classes = NULL;
@@ -40,8 +49,7 @@ static int read_classes(FilterFile *f, json_object *sheet, Error *e) {
 
                 if (!json_object_is_type(class, json_type_string))
                         return sheet_error(e, f->name, "classes: a list of names is accepted");
-                (void)snprintf(f->classes[i], sizeof(f->classes[i]), "%s",
-                               json_object_get_string(class));
+                put_name(f->classes[i], sizeof(f->classes[i]), json_object_get_string(class));
                 f->n_classes = i + 1;
         }
         return 0;
@@ -96,16 +104,17 @@ int filter_file_init(const char *name, char *data, size_t size, const char *shee
         FilterFile f = {.data = data, .size = size};
         int r = 0;
 
-        (void)snprintf(f.name, sizeof(f.name), "%s", name);
-        f.identity = fnv1a64(FNV1A64_INIT, data, size);
-        if (f.identity == 0)
-                f.identity = 1;
+        put_name(f.name, sizeof(f.name), name);
         if (sheet)
                 r = read_sheet(&f, sheet, e);
         if (r < 0) {
                 filter_file_done(&f);
                 return r;
         }
+        /* The same program with other classes to drop is another model. */
+        f.identity = fnv1a64(fnv1a64(FNV1A64_INIT, data, size), &f.malicious, sizeof(f.malicious));
+        if (f.identity == 0)
+                f.identity = 1;
         *ret = f;
         return 0;
 }
@@ -119,6 +128,23 @@ static int sheet_path(const char *object, char ret[PATH_MAX]) {
                 n -= k;
         length = snprintf(ret, PATH_MAX, "%.*s" SHEET_SUFFIX, (int)n, object);
         return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* What runs in the kernel on every packet must be root's: of files that are named by their path,
+ * whose folders nobody vouches for. */
+static int check_owner(const char *path, Error *e) {
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                return error_set(e, -errno, "filter model %s: %s", path, strerror(errno));
+        if (!S_ISREG(st.st_mode))
+                return error_set(e, -EINVAL, "filter model %s: not a plain file", path);
+        if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH)))
+                return error_set(e, -EPERM,
+                                 "filter model %s: others than root may write to it; it must be "
+                                 "root's alone",
+                                 path);
+        return 0;
 }
 
 static int read_path(const char *path, const char *name, FilterFile *ret, Error *e) {
@@ -149,8 +175,11 @@ static int folder_path(const FilterFolders *in, size_t i, const char *rest, char
 int filter_file_read(const FilterFolders *in, const char *model, FilterFile *ret, Error *e) {
         char path[PATH_MAX], file[FILTER_MODEL_MAX + 16];
 
-        if (model[0] == '/')
-                return read_path(model, model, ret, e);
+        if (model[0] == '/') {
+                int r = check_owner(model, e);
+
+                return r < 0 ? r : read_path(model, model, ret, e);
+        }
         if (!model_name_is_valid(model))
                 return error_set(e, -EINVAL,
                                  "%.100s: neither the name of a filter's model nor an absolute "

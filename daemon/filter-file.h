@@ -20,7 +20,7 @@ typedef struct FilterFile {
         char name[FILTER_MODEL_MAX]; /* that it was asked for by */
         char *data;
         size_t size;
-        uint64_t identity; /* of the bytes */
+        uint64_t identity; /* of the bytes and what is malicious */
         uint64_t malicious;
         char classes[FILTER_CLASSES][FILTER_CLASS_NAME_MAX];
         size_t n_classes; /* 0: they have no names */

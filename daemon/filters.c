@@ -105,12 +105,19 @@ int filters_adopt(Filters *f, const char *pin_dir, const FilterFolders *in, Filt
                 r = error_set(e, -ESTALE, "%s: its interface is gone", pin_dir);
         if (r < 0)
                 return error_set(e, r, "%s: %s", pin_dir, strerror(-r));
+        for (char *p = entry->interface; *p; p++)
+                if (*p <= ' ' || *p > '~')
+                        *p = '?';
         entry->index = status.interface;
-        entry->trips = status.trips;
+        /* What tripped while nobody looked is still to be told. */
+        entry->trips = status.trips - (status.tripped_ns > 0 && status.trips > 0);
         if (status.enforce_until_ns != FILTER_FOREVER)
                 entry->lease_ns = status.enforce_until_ns;
         if (filter_file_find(in, status.model, &model) >= 0)
                 remember_model(entry, &model);
+        else
+                (void)snprintf(entry->model.name, sizeof(entry->model.name), "%016" PRIx64,
+                               status.model);
         filter_file_done(&model);
         entry->model.identity = status.model;
         *ret = f->entries[f->n++] = TAKE_PTR(entry);

@@ -15,7 +15,7 @@
 /* What policy enforces is renewed while the daemon lives and ends by itself when it does not. */
 #define FILTER_POLICY_LEASE_NS (120 * NSEC_PER_SEC)
 #define FILTER_LEASE_MAX (24 * 3600 * USEC_PER_SEC)
-#define FILTERS_MAX ((size_t)16)
+#define FILTERS_MAX ((size_t)8) /* each takes some 28 MB of the kernel's memory */
 #define FILTER_RECENT 128
 
 typedef struct FilterEntry {
@@ -24,7 +24,7 @@ typedef struct FilterEntry {
         char pin_dir[128];
         uint64_t ledger_id;
         Filter *filter;
-        FilterFile model; /* without its bytes; name "" where nobody knows */
+        FilterFile model; /* without its bytes; named by its identity where nobody knows it */
         bool by_policy;
         bool policy_enforces; /* as long as the daemon's own mode does */
         bool suspended;       /* the kill switch or somebody's word: policy enforces no more */

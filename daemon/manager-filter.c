@@ -13,6 +13,8 @@
  * itself acts on the first two at once. */
 #define CHECK_INTERVAL USEC_PER_SEC
 #define CHECK_ACCURACY (250 * USEC_PER_MSEC)
+/* Whether somebody else's program is still there shows only after ours was loaded, which costs. */
+#define RETRY_BUSY (30 * USEC_PER_SEC)
 
 uint64_t filter_now(void) {
         return usec_now(CLOCK_BOOTTIME) * NSEC_PER_USEC;
@@ -32,8 +34,8 @@ static JournalFields fields_of(const FilterEntry *entry) {
 
 /* --- the ledger ------------------------------------------------------------------------------ */
 
-static int note_begin(Manager *m, const char *pin_dir, const char *why, uint64_t *ret_id,
-                      Error *e) {
+static int note_begin(Manager *m, const char *interface, const char *pin_dir, const char *why,
+                      uint64_t *ret_id, Error *e) {
         char path[sizeof(((FilterEntry *)0)->pin_dir)], reason[LEDGER_VALUE_MAX];
         char old[] = FILTER_VALUE_NONE, new[] = FILTER_VALUE_ATTACHED;
         LedgerEntry entry = {.path = path, .old_value = old, .new_value = new, .why = reason};
@@ -41,6 +43,7 @@ static int note_begin(Manager *m, const char *pin_dir, const char *why, uint64_t
 
         (void)snprintf(path, sizeof(path), "%s", pin_dir + 1);
         (void)snprintf(reason, sizeof(reason), "%s", why);
+        (void)snprintf(entry.comm, sizeof(entry.comm), "%s", interface);
         (void)snprintf(entry.actuator, sizeof(entry.actuator), "%s", actuator_filter.name);
         r = ledger_begin(m->ledger, &entry, 1);
         if (r < 0)
@@ -70,7 +73,7 @@ static void note_end(Manager *m, const FilterEntry *entry, LedgerState state) {
 /* --- one filter ------------------------------------------------------------------------------ */
 
 static int no_filter(const char *interface, Error *e) {
-        return error_set(e, -ENOENT, "no filter is attached to %.15s", interface);
+        return error_set(e, -ENXIO, "no filter is attached to %.15s", interface);
 }
 
 static void take_samples(Manager *m, FilterEntry *entry) {
@@ -96,7 +99,7 @@ static int attach(Manager *m, const char *interface, const FilterFile *model, bo
                 return error_set(e, r, "cannot make %s, where filters are pinned: %s",
                                  m->filters.pin_root, strerror(-r));
         filters_pin_dir(&m->filters, index, pin_dir, sizeof(pin_dir));
-        r = note_begin(m, pin_dir, why, &id, e);
+        r = note_begin(m, interface, pin_dir, why, &id, e);
         if (r < 0)
                 return r;
         r = filters_attach(&m->filters, interface, index, model, generic, &entry, e);
@@ -175,14 +178,27 @@ static void note_trip(Manager *m, FilterEntry *entry, const FilterStatus *s) {
         bus_emit_filter_tripped(m->bus, entry->interface, s->trips);
 }
 
-static void renew(Manager *m, FilterEntry *entry, const FilterStatus *s, uint64_t now) {
+/* Whether it was another time. */
+static bool renew(Manager *m, FilterEntry *entry, const FilterStatus *s, uint64_t now) {
         uint64_t until = filter_entry_until(entry, policy_allows(m), now);
         uint64_t has = s->enforce_until_ns > now ? s->enforce_until_ns : 0;
 
-        if (s->tripped_ns > 0 && entry->suspended && until == 0)
-                return;
-        if ((until == 0) != (has == 0) || until < has || until > has + FILTER_POLICY_LEASE_NS / 2)
-                filter_entry_enforce(entry, policy_allows(m), now);
+        bool set = (until == 0) != (has == 0) || until < has ||
+                   until > has + FILTER_POLICY_LEASE_NS / 2;
+
+        /* Setting the time clears a kill switch that has tripped: not unless it is to enforce. */
+        if (s->tripped_ns > 0 ? until == 0 : !set)
+                return false;
+        filter_entry_enforce(entry, policy_allows(m), now);
+        return true;
+}
+
+/* udev names interfaces after they have appeared. */
+static void follow_name(FilterEntry *entry) {
+        char name[IF_NAMESIZE];
+
+        if (if_indextoname(entry->index, name) && filter_interface_is_valid(name))
+                memcpy(entry->interface, name, sizeof(entry->interface));
 }
 
 /* False: it is gone. */
@@ -190,16 +206,20 @@ static bool check(Manager *m, FilterEntry *entry) {
         uint64_t now = filter_now();
         FilterStatus s;
 
-        if (filter_get_status(entry->filter, now, &s, /* e= */ NULL) < 0 || !s.attached) {
+        /* Not to know is no reason to act. */
+        if (filter_get_status(entry->filter, now, &s, /* e= */ NULL) < 0)
+                return true;
+        if (!s.attached) {
                 (void)filter_clear(entry->pin_dir, /* e= */ NULL);
                 note_end(m, entry, LEDGER_GONE);
                 forget(m, entry, "the interface is gone, or somebody else detached it");
                 return false;
         }
+        follow_name(entry);
         if (s.trips != entry->trips)
                 note_trip(m, entry, &s);
-        renew(m, entry, &s, now);
-        if (filter_get_status(entry->filter, now, &s, /* e= */ NULL) >= 0)
+        if (!renew(m, entry, &s, now) ||
+            filter_get_status(entry->filter, now, &s, /* e= */ NULL) >= 0)
                 tell_mode(m, entry, &s, now);
         return true;
 }
@@ -213,7 +233,6 @@ static int configure(Manager *m, FilterEntry *entry, const FilterSetting *s, Err
         int r;
 
         entry->by_policy = true;
-        entry->suspended = false;
         entry->policy_enforces = s->mode == FILTER_MODE_ENFORCE;
         r = filter_file_read(&in, s->model, &model, e);
         if (r >= 0 && model.identity != entry->model.identity) {
@@ -248,6 +267,21 @@ static void note_failure(Manager *m, FilterWant *want, const FilterSetting *s, i
                              "The filter on %s is not as policy wants it: %s", s->interface,
                              e->text[0] ? e->text : strerror(-r));
         want->error = r < 0 ? r : 0;
+        want->retry = r == -EBUSY ? usec_now(CLOCK_BOOTTIME) + RETRY_BUSY : 0;
+}
+
+/* What was wrong with a model is not put right by trying again. */
+static bool is_worth_a_try(const FilterWant *want, const char *interface) {
+        switch (want->error) {
+        case 0:
+                return true;
+        case -ENODEV:
+                return if_nametoindex(interface) > 0;
+        case -EBUSY:
+                return usec_now(CLOCK_BOOTTIME) >= want->retry;
+        default:
+                return false;
+        }
 }
 
 static void want_filters(Manager *m, bool reload) {
@@ -259,11 +293,7 @@ static void want_filters(Manager *m, bool reload) {
 
                 if (s->mode == FILTER_MODE_OFF || want->declined || (entry && !reload))
                         continue;
-                /* What was wrong with a model is not put right by trying again. */
-                if (!entry && !reload && want->error != 0 && want->error != -ENODEV &&
-                    want->error != -EBUSY)
-                        continue;
-                if (!entry && want->error == -ENODEV && if_nametoindex(s->interface) == 0)
+                if (!entry && !is_worth_a_try(want, s->interface))
                         continue;
                 note_failure(m, want, s,
                              entry ? configure(m, entry, s, &e) : attach_wanted(m, s, &e), &e);
@@ -300,15 +330,6 @@ static void check_all(Manager *m) {
                 (void)check(m, m->filters.entries[i - 1]);
 }
 
-static int on_filter_timer(sd_event_source *source, uint64_t at, void *userdata) {
-        Manager *m = userdata;
-
-        check_all(m);
-        want_filters(m, /* reload= */ false);
-        arm_timer(m);
-        return 0;
-}
-
 /* Those that policy brought and wants no more. */
 static void detach_unwanted(Manager *m) {
         for (size_t i = m->filters.n; i > 0; i--) {
@@ -324,18 +345,37 @@ static void detach_unwanted(Manager *m) {
         }
 }
 
+static int on_filter_timer(sd_event_source *source, uint64_t at, void *userdata) {
+        Manager *m = userdata;
+
+        check_all(m);
+        detach_unwanted(m);
+        want_filters(m, /* reload= */ false);
+        arm_timer(m);
+        return 0;
+}
+
+/* Anew: nothing that was asked for since counts. */
+static void apply_policy(Manager *m) {
+        free(m->filter_wants);
+        m->n_filter_wants = 0;
+        m->filter_wants = calloc(m->policy.n_filters + 1, sizeof(*m->filter_wants));
+        if (!m->filter_wants) {
+                journal_log(LOG_ERR, "cannot look after filters: out of memory");
+                return;
+        }
+        m->n_filter_wants = m->policy.n_filters;
+        detach_unwanted(m);
+        want_filters(m, /* reload= */ true);
+}
+
 void manager_apply_filters(Manager *m, bool reload) {
+        /* What tripped before is no reason not to do as the files say now. */
         if (reload) {
-                free(m->filter_wants);
-                m->n_filter_wants = 0;
-                m->filter_wants = calloc(m->policy.n_filters + 1, sizeof(*m->filter_wants));
-                if (!m->filter_wants) {
-                        journal_log(LOG_ERR, "cannot look after filters: out of memory");
-                        return;
-                }
-                m->n_filter_wants = m->policy.n_filters;
-                detach_unwanted(m);
-                want_filters(m, reload);
+                check_all(m);
+                for (size_t i = 0; i < m->filters.n; i++)
+                        m->filters.entries[i]->suspended = false;
+                apply_policy(m);
         }
         check_all(m);
         arm_timer(m);
@@ -368,7 +408,8 @@ static int adopt(Manager *m, const char *pin_dir, Error *e) {
         if (record)
                 entry->ledger_id = record->id;
         else
-                r = note_begin(m, pin_dir, "an earlier run left it", &entry->ledger_id, e);
+                r = note_begin(m, entry->interface, pin_dir, "an earlier run left it",
+                               &entry->ledger_id, e);
         if (r < 0) {
                 filters_drop(&m->filters, entry);
                 return r;
@@ -423,7 +464,8 @@ void manager_start_filters(Manager *m) {
                         (void)executor_restore(m->executor, RESTORE_ACTION, entry->action,
                                                /* ret= */ NULL);
         }
-        manager_apply_filters(m, /* reload= */ true);
+        apply_policy(m);
+        manager_apply_filters(m, /* reload= */ false);
 }
 
 void manager_stop_filters(Manager *m) {
@@ -511,10 +553,25 @@ int manager_set_filter_mode(Manager *m, const char *interface, FilterMode mode, 
         if (mode == FILTER_MODE_OFF || (mode == FILTER_MODE_SHADOW && duration > 0))
                 return error_set(e, -EINVAL,
                                  "shadow, without a time, and enforce, for a time, are accepted");
+        /* What tripped before this is not to end it. */
+        if (!check(m, entry))
+                return no_filter(interface, e);
         entry->lease_ns = mode == FILTER_MODE_ENFORCE ? now + duration * NSEC_PER_USEC : 0;
         entry->suspended = mode == FILTER_MODE_SHADOW;
         filter_entry_enforce(entry, policy_allows(m), now);
         if (!check(m, entry))
                 return no_filter(interface, e);
         return 0;
+}
+
+int manager_set_filter_kill_switch(Manager *m, const char *interface, double share,
+                                   uint64_t packets_min, Error *e) {
+        FilterEntry *entry = filters_find(&m->filters, interface);
+
+        if (!entry)
+                return no_filter(interface, e);
+        if (!(share >= 0.001 && share <= 1) || packets_min == 0)
+                return error_set(e, -EINVAL,
+                                 "a share from 0.001 to 1, of at least one packet, is accepted");
+        return filter_set_kill_switch(entry->filter, (uint32_t)(share * 1000 + 0.5), packets_min);
 }

@@ -44,6 +44,7 @@ typedef struct Trial {
 typedef struct FilterWant {
         bool declined; /* somebody detached it: not again until the configuration is read again */
         int error;     /* of the last try, so that a lasting failure is told once; 0: none */
+        usec_t retry;  /* CLOCK_BOOTTIME: not before */
 } FilterWant;
 
 typedef struct Manager {

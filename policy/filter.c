@@ -22,6 +22,14 @@ int filter_mode_from_string(const char *name) {
         return -EINVAL;
 }
 
+bool filter_interface_is_valid(const char *name) {
+        for (const char *p = name; *p; p++)
+                if (*p <= ' ' || *p > '~' || *p == '/' || *p == ':')
+                        return false;
+        return name[0] && strlen(name) < FILTER_INTERFACE_MAX && !streq(name, ".") &&
+               !streq(name, "..");
+}
+
 FilterSetting filter_setting_default(void) {
         return (FilterSetting){
                 .model = FILTER_MODEL_DEFAULT,

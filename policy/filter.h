@@ -25,6 +25,10 @@ typedef enum FilterMode {
 const char *filter_mode_to_string(FilterMode m);
 int filter_mode_from_string(const char *name); /* -EINVAL */
 
+/* Printable, as it goes to the bus and to terminals, and what the kernel takes: no blank, '/' or
+ * ':', neither "." nor "..", shorter than FILTER_INTERFACE_MAX. */
+bool filter_interface_is_valid(const char *name);
+
 typedef struct FilterSetting {
         char interface[FILTER_INTERFACE_MAX];
         char model[FILTER_MODEL_MAX]; /* a name, or the path of an object */

@@ -81,6 +81,10 @@ _aikmctl() {
         mapfile -t COMPREPLY < <(compgen -W "$(cd /sys/class/net 2>/dev/null && echo *)" -- "$cur")
         return
         ;;
+    --kill-share)
+        mapfile -t COMPREPLY < <(compgen -W '0.5 0.9 0.99 1' -- "$cur")
+        return
+        ;;
     --for)
         mapfile -t COMPREPLY < <(compgen -W '5m 15m 1h' -- "$cur")
         return
@@ -119,7 +123,7 @@ _aikmctl() {
         attach) words+=" --model $interfaces" ;;
         detach) words+=" $interfaces" ;;
         top) words+=" --lines --interface $interfaces" ;;
-        mode) words+=" --for --interface shadow enforce $interfaces" ;;
+        mode) words+=" --for --kill-share --interface shadow enforce $interfaces" ;;
         allow) words+=" --interface add del list $interfaces" ;;
         explain) words+=" --interface $interfaces" ;;
         esac

@@ -90,6 +90,7 @@ set -l filters status attach detach top mode allow explain
 complete -c aikmctl -n "$verb filter; and not $verb $filters" -a "$filters"
 complete -c aikmctl -n "$verb filter; and $verb attach" -s m -l model -r -d 'Name or object file'
 complete -c aikmctl -n "$verb filter; and $verb mode" -l for -x -a '5m 15m 1h' -d 'How long it may drop'
+complete -c aikmctl -n "$verb filter; and $verb mode" -l kill-share -x -a '0.5 0.9 0.99 1' -d 'Drop nothing if it would be more'
 complete -c aikmctl -n "$verb filter; and $verb mode" -a 'shadow enforce'
 complete -c aikmctl -n "$verb filter; and $verb allow" -a 'add del list'
 complete -c aikmctl -n "$verb filter; and $verb top" -s n -l lines -x -d 'At most so many'
