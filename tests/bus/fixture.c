@@ -212,6 +212,7 @@ static bool daemon_has_name(void *userdata) {
 
 void fixture_start_daemon(Fixture *f, const char *mode) {
         char runtime[96], state[96], config[96], scope[64], mode_option[64], record[96], model[64];
+        char pins[128];
         const char *args[] = {fixture_aikmd,
                               runtime,
                               state,
@@ -235,8 +236,9 @@ void fixture_start_daemon(Fixture *f, const char *mode) {
                               "thresholds.confidence=0.5",
                               NULL,
                               NULL,
+                              NULL,
                               NULL};
-        size_t n = ELEMENTSOF(args) - 3;
+        size_t n = ELEMENTSOF(args) - 4;
         _cleanup_close_
         int log = open_log(f);
 
@@ -251,6 +253,10 @@ void fixture_start_daemon(Fixture *f, const char *mode) {
                 args[n++] = mode_option;
         if (f->record)
                 args[n++] = record;
+        if (f->filter_dir) {
+                snprintf(pins, sizeof(pins), "--filter-dir=%s", f->filter_dir);
+                args[n++] = pins;
+        }
         f->daemon_pid = spawn(f, args, log);
         assert_true(fixture_wait(daemon_has_name, f));
 }

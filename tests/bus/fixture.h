@@ -14,8 +14,9 @@
 typedef struct Fixture {
         char dir[64]; /* bus.conf, bus (socket), run/ (runtime), conf/ (configuration), log, rec */
         char address[96];
-        bool record;       /* the daemon records to rec */
-        const char *model; /* as --model; NULL: rules */
+        bool record;            /* the daemon records to rec */
+        const char *model;      /* as --model; NULL: rules */
+        const char *filter_dir; /* as --filter-dir; NULL: not given */
         pid_t bus_pid, daemon_pid;
         sd_bus *bus; /* the test's own connection, as root */
 } Fixture;

@@ -12,6 +12,7 @@
 
 #include "tests/bus/polkit.h"
 
+#define FILTER "org.aikm1.Filter"
 #define PER_CLIENT 8
 #define PER_USER 16
 
@@ -84,6 +85,41 @@ static void test_question(void **state) {
         polkit_get(f, &asked);
         assert_string_equal(asked.action, "org.aikm1.rollback");
         assert_string_equal(asked.details, "what=all number=0");
+}
+
+/* Attaching and enforcing are asked for apart; what they are about is told. */
+static void test_filters(void **state) {
+        _cleanup_(sd_bus_flush_close_unrefp)
+        sd_bus *bus = fixture_connect_as(*state, NOBODY);
+        Fixture *f = *state;
+        PolkitAsked asked;
+
+        polkit_set(f, "yes");
+        sd_bus_message_unref(fixture_call(bus, "org.aikm1.Error.NoSuchModel", FILTER, "Attach",
+                                          "ss", "nowhere", "nothing"));
+        polkit_get(f, &asked);
+        assert_string_equal(asked.action, "org.aikm1.manage-filters");
+        assert_string_equal(asked.details, "interface=nowhere model=nothing");
+        sd_bus_message_unref(fixture_call(bus, "org.aikm1.Error.NoSuchFilter", FILTER, "SetMode",
+                                          "sst", "nowhere", "enforce", UINT64_C(1000000)));
+        polkit_get(f, &asked);
+        assert_string_equal(asked.action, "org.aikm1.enforce-filter");
+        assert_string_equal(asked.details, "interface=nowhere mode=enforce");
+        sd_bus_message_unref(fixture_call(bus, "org.aikm1.Error.NoSuchFilter", FILTER, "AddAllowed",
+                                          "ss", "nowhere", "::/0"));
+        polkit_get(f, &asked);
+        assert_string_equal(asked.details, "interface=nowhere prefix=::/0");
+        /* Whoever may attach a model by name may still not bring a program of one's own. */
+        sd_bus_message_unref(fixture_call(bus, ACCESS_DENIED, FILTER, "Attach", "ss", "nowhere",
+                                          "/tmp/x.bpf.o"));
+        sd_bus_message_unref(fixture_call(bus, ACCESS_DENIED, FILTER, "AttachObject", "sshh",
+                                          "nowhere", "x", STDIN_FILENO, STDIN_FILENO));
+        polkit_set(f, "no");
+        sd_bus_message_unref(fixture_call(bus, ACCESS_DENIED, FILTER, "Detach", "s", "nowhere"));
+        assert_true(log_has(f, "Refused manage-filters: interface nowhere, on request of uid "
+                               "65534 ("));
+        sd_bus_message_unref(fixture_call(bus, ACCESS_DENIED, FILTER, "SetMode", "sst", "nowhere",
+                                          "shadow", UINT64_C(0)));
 }
 
 static void test_refusals(void **state) {
@@ -330,6 +366,7 @@ int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_root_is_not_asked_for),
                 cmocka_unit_test(test_question),
+                cmocka_unit_test(test_filters),
                 cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_arguments_are_checked),
                 cmocka_unit_test(test_control_characters),

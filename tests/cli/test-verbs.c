@@ -254,6 +254,179 @@ static void test_priors(void **state) {
         assert_string_equal(o.out, "Nothing is known of any program yet.\n");
 }
 
+static void test_filter_usage(void **state) {
+        static const struct {
+                const char *line, *says;
+        } wrong[] = {
+                {"filter atach eth0", "filter atach: not one of status, attach"},
+                {"filter attach", "filter attach takes IFACE"},
+                {"filter attach lan0 lan1", "filter attach takes IFACE"},
+                {"filter detach", "filter detach takes IFACE"},
+                {"filter status lan0", "filter status takes no argument"},
+                {"filter mode", "filter mode takes shadow|enforce [IFACE]"},
+                {"filter mode observe", "filter mode observe: not one of shadow, enforce"},
+                {"filter mode enforce lan0", "filter mode enforce needs --for TIME"},
+                {"filter mode shadow lan0 --for 1m", "filter mode shadow takes no --for"},
+                {"filter mode enforce lan0 --for 5", "--for 5: a time such as"},
+                {"filter mode enforce lan0 --for 0s", "--for 0s: a time such as"},
+                {"filter mode enforce lan0 --for 25h", "at most 24h"},
+                {"filter mode enforce lan0 --for 1.5h", "--for 1.5h: a time such as"},
+                {"filter mode enforce lan0 --for 99999999999999999999s", "at most 24h"},
+                {"filter mode enforce lan0 -i lan1 --for 1m", "the interface is named twice"},
+                {"filter mode enforce --for 1m --kill-share 0", "from 0.001 to 1"},
+                {"filter mode enforce --for 1m --kill-share 50%", "from 0.001 to 1"},
+                {"filter mode shadow --kill-share 1", "shadow drops nothing"},
+                {"filter allow", "filter allow takes add PREFIX"},
+                {"filter allow put 192.0.2.1", "filter allow put: not one of add, del, list"},
+                {"filter allow add", "filter allow add needs a prefix"},
+                {"filter allow list lan0 lan1", "lan1 is too much"},
+                {"filter explain", "filter explain takes ADDRESS"},
+                {"filter top --lines 0", "--lines 0: a number from 1 to 1000"},
+                {"filter top lan0 --model x", "filter top takes no --model"},
+                {"filter attach lan0 --for 1m", "filter attach takes no --for"},
+                {"filter --modle x", "did you mean --model?"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+                run(wrong[i].line, 2);
+                assert_says(o.err, wrong[i].says);
+        }
+}
+
+static void test_filter_one(void **state) {
+        json_object *doc;
+
+        run("filter", 0);
+        assert_string_equal(o.out, "No interface has a filter.\n");
+        run("filter top", 1);
+        assert_says(o.err, "aikmctl filter attach IFACE attaches one");
+        run("filter attach lan0 --model three", 1);
+        assert_says(o.err, "there is no filter model three");
+        run("filter attach lan0", 0);
+        assert_says(o.out, "It judges and counts, and drops nothing");
+        run("filter", 0);
+        assert_says(o.out, "lan0      enforce, 10min 0s left default-filter native request");
+        assert_says(o.out, "50k (25%)");
+        doc = run_json("filter status", 0);
+        assert_int_equal(json_object_array_length(doc), 1);
+        assert_int_equal(
+                json_object_get_int64(member(json_object_array_get_idx(doc, 0), "lease_usec")),
+                600000000);
+        json_object_put(doc);
+
+        /* The only one need not be named. */
+        run("filter mode enforce --for 15m", 0);
+        assert_says(o.out, "The filter on lan0 drops what it takes for malicious, for 15min");
+        run("filter mode enforce lan0 --for 900s", 0);
+        run("filter mode enforce -i lan0 --for 15min", 0);
+        run("filter mode enforce --for 15m --kill-share 0.9", 0);
+        doc = run_json("filter", 0);
+        assert_float_equal(
+                json_object_get_double(member(json_object_array_get_idx(doc, 0), "kill_share")),
+                0.9, 1e-9);
+        json_object_put(doc);
+        run("filter mode shadow", 0);
+        assert_string_equal(o.out, "The filter on lan0 drops nothing.\n");
+        run("filter mode shadow lan7", 1);
+        assert_says(o.err, "no filter is attached to lan7");
+        run("filter allow add 192.0.2.0/24", 0);
+        assert_string_equal(o.out, "192.0.2.0/24 is on the allow-list of lan0.\n");
+        run("filter allow add 192.0.2.1 lan0", 0);
+        assert_says(o.out, "on the allow-list already");
+        run("filter allow del 192.0.2.1", 1);
+        assert_says(o.err, "192.0.2.1 is not on the allow-list of lan0");
+        run("filter allow add nonsense", 1);
+        assert_says(o.err, "an IPv4 or IPv6 address is accepted");
+        run("filter allow list", 0);
+        assert_string_equal(o.out, "192.0.2.0/24\n2001:db8::1\n");
+        doc = run_json("filter allow list", 0);
+        assert_int_equal(json_object_array_length(doc), 2);
+        json_object_put(doc);
+        doc = run_json("filter allow del 192.0.2.0/24", 0);
+        assert_true(json_object_get_boolean(member(doc, "result")));
+        json_object_put(doc);
+}
+
+static void test_filter_show(void **state) {
+        json_object *doc;
+
+        run("filter attach lan0", 0);
+        run("filter top", 0);
+        assert_says(o.out, "198.51.100.66     90k");
+        assert_says(o.out, "45k (50%)");
+        assert_says(o.out, "2001:db8::7");
+        run("filter top -n 1 lan0", 0);
+        assert_null(strstr(o.out, "2001:db8::7"));
+        doc = run_json("filter top", 0);
+        assert_int_equal(json_object_array_length(doc), 2);
+        json_object_put(doc);
+        run("filter explain 198.51.100.66", 0);
+        assert_says(o.out, "198.51.100.66 on lan0");
+        assert_says(o.out, "45k, of which 40k were dropped");
+        assert_says(o.out, "800ms ago: malicious, class 1 flood, dropped; to 203.0.113.5 port 80");
+        assert_says(o.out, "tcp_syn                          1");
+        assert_says(o.out, "source_syns                      4500");
+        run("filter explain 192.0.2.9 lan0", 0);
+        assert_says(o.out, "by 192.0.2.0/24: its packets are passed unjudged");
+        doc = run_json("filter explain 198.51.100.66", 0);
+        assert_int_equal(json_object_get_int(member(member(doc, "sample_fields"), "tcp_syn")), 1);
+        json_object_put(doc);
+}
+
+/* With two of them one has to be named. */
+static void test_filter_two(void **state) {
+        run("filter attach lan0", 0);
+        run("filter attach lan1", 0);
+        run("filter", 0);
+        assert_says(o.out, "shadow: kill switch");
+        assert_says(o.out, "00000000deadbeef");
+        assert_says(o.out, "policy");
+        run("filter top", 2);
+        assert_says(o.err, "several interfaces have a filter: name one");
+        run("filter top lan1", 0);
+        run("filter explain 198.51.100.66 -i lan1", 0);
+        assert_says(o.out, "198.51.100.66 on lan1");
+        run("filter detach lan1", 0);
+        assert_string_equal(o.out, "No filter is on lan1 any more.\n");
+        run("filter detach lan1", 1);
+        run("filter detach lan0", 0);
+}
+
+/* An object goes as bytes: the daemon need not see the file. */
+static void test_filter_object(void **state) {
+        char folder[] = "/tmp/aikm-cli-filter.XXXXXX", path[64], line[160];
+        FILE *f;
+
+        assert_non_null(mkdtemp(folder));
+        snprintf(path, sizeof(path), "%s/mine.bpf.o", folder);
+        snprintf(line, sizeof(line), "filter attach lan0 --model %s", path);
+        run(line, 1);
+        assert_says(o.err, "mine.bpf.o: No such file");
+        f = fopen(path, "we");
+        assert_non_null(f);
+        fputs("these bytes", f);
+        assert_int_equal(fclose(f), 0);
+        run(line, 1);
+        assert_says(o.err, "mine: these bytes, sheet none");
+        snprintf(path, sizeof(path), "%s/mine.json", folder);
+        f = fopen(path, "we");
+        assert_non_null(f);
+        fputs("{}", f);
+        assert_int_equal(fclose(f), 0);
+        run(line, 1);
+        assert_says(o.err, "mine: these bytes, sheet {}");
+        assert_int_equal(remove(path), 0);
+        snprintf(path, sizeof(path), "%s/mine.bpf.o", folder);
+        assert_int_equal(remove(path), 0);
+        assert_int_equal(rmdir(folder), 0);
+}
+
+static void test_filter_denied(void **state) {
+        run("filter", 0);
+        run("filter attach lan0", 1);
+        assert_says(o.err, "refused: caller is not root");
+}
+
 static void test_rollback(void **state) {
         json_object *doc;
 
@@ -407,6 +580,12 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup_teardown(test_ledger, start, stop),
                 cmocka_unit_test_setup_teardown(test_impact, start, stop),
                 cmocka_unit_test_setup_teardown(test_priors, start, stop),
+                cmocka_unit_test_setup_teardown(test_filter_usage, start, stop),
+                cmocka_unit_test_setup_teardown(test_filter_one, start, stop),
+                cmocka_unit_test_setup_teardown(test_filter_show, start, stop),
+                cmocka_unit_test_setup_teardown(test_filter_two, start, stop),
+                cmocka_unit_test_setup_teardown(test_filter_object, start, stop),
+                cmocka_unit_test_setup_teardown(test_filter_denied, start_deny, stop),
                 cmocka_unit_test_setup_teardown(test_rollback, start, stop),
                 cmocka_unit_test_setup_teardown(test_denied, start_deny, stop),
                 cmocka_unit_test_setup_teardown(test_top_text, start, stop),

@@ -15,6 +15,7 @@
 
 #define NAME "org.aikm1"
 #define PATH "/org/aikm1"
+#define FILTER "org.aikm1.Filter"     /* on PATH "/filter" */
 #define PATIENCE (300 * USEC_PER_SEC) /* where everything is emulated */
 #define WINDOW 6 /* calls under way on one connection; fewer than the daemon's bound */
 
@@ -24,12 +25,26 @@ typedef struct Member {
 } Member;
 
 static const Member members[] = {
-        {"org.aikm1.Manager", "GetStatus", "", true},  {"org.aikm1.Processes", "List", "", true},
-        {"org.aikm1.Processes", "Explain", "u", true}, {"org.aikm1.Policy", "Get", "", true},
-        {"org.aikm1.Ledger", "List", "b", true},       {"org.aikm1.Manager", "SetMode", "s", false},
-        {"org.aikm1.Manager", "Reload", "", false},    {"org.aikm1.Manager", "Trial", "us", false},
-        {"org.aikm1.Policy", "Set", "a(ss)", false},   {"org.aikm1.Policy", "Reset", "", false},
+        {"org.aikm1.Manager", "GetStatus", "", true},
+        {"org.aikm1.Processes", "List", "", true},
+        {"org.aikm1.Processes", "Explain", "u", true},
+        {"org.aikm1.Policy", "Get", "", true},
+        {"org.aikm1.Ledger", "List", "b", true},
+        {"org.aikm1.Manager", "SetMode", "s", false},
+        {"org.aikm1.Manager", "Reload", "", false},
+        {"org.aikm1.Manager", "Trial", "us", false},
+        {"org.aikm1.Policy", "Set", "a(ss)", false},
+        {"org.aikm1.Policy", "Reset", "", false},
         {"org.aikm1.Ledger", "Rollback", "st", false},
+        {FILTER, "List", "", true},
+        {FILTER, "Top", "su", false},
+        {FILTER, "Explain", "ss", false},
+        {FILTER, "ListAllowed", "s", true},
+        {FILTER, "Attach", "ss", false},
+        {FILTER, "Detach", "s", false},
+        {FILTER, "SetMode", "sst", false},
+        {FILTER, "AddAllowed", "ss", false},
+        {FILTER, "RemoveAllowed", "ss", false},
 };
 
 typedef struct Fuzz {
@@ -122,12 +137,14 @@ static int make_call(Fuzz *f, const Member **ret_member, sd_bus_message **ret) {
         sd_bus_message *m = NULL;
         const Member *member = members + next(f) % ELEMENTSOF(members);
         uint64_t how = next(f) % 8;
+        const char *path;
         int r;
 
         /* Each change is a question to polkit, which takes its time. */
         if (!member->reads && next(f) % 12 > 0)
                 member = members + next(f) % 5;
-        r = sd_bus_message_new_method_call(f->bus, &m, NAME, how == 0 ? "/org/aikm1/x" : PATH,
+        path = how == 0 ? PATH "/x" : streq(member->interface, FILTER) ? PATH "/filter" : PATH;
+        r = sd_bus_message_new_method_call(f->bus, &m, NAME, path,
                                            how == 1 ? "org.aikm1.Nothing" : member->interface,
                                            how == 2 ? "Nothing" : member->member);
         if (r >= 0)

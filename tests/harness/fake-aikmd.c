@@ -20,6 +20,8 @@ typedef struct Fake {
         char nice[16]; /* classes.batch.nice */
         bool rolled_back;
         bool forgotten;
+        unsigned filters; /* interfaces that have one */
+        double kill_share;
         unsigned ticks;
 } Fake;
 
@@ -480,6 +482,245 @@ static const sd_bus_vtable priors[] = {
         SD_BUS_VTABLE_END,
 };
 
+/* --- org.aikm1.Filter: on lan0, and with two of them on lan1 --------------------------------- */
+
+static void put_filter(sd_bus_message *m, const Fake *f, unsigned i) {
+        put(m, "Interface", "s", i ? "lan1" : "lan0");
+        put(m, "Index", "u", i + 2);
+        put(m, "Path", "s", i ? "generic" : "native");
+        put(m, "Model", "s", i ? "00000000deadbeef" : "default-filter");
+        put(m, "ModelIdentity", "s", "00000000deadbeef");
+        put(m, "Mode", "s", i ? "shadow" : "enforce");
+        if (i == 0)
+                put(m, "LeaseUSec", "t", UINT64_C(600000000));
+        put(m, "ByPolicy", "b", i == 1);
+        put(m, "Tripped", "b", i == 1);
+        put(m, "Trips", "t", (uint64_t)i);
+        put(m, "KillShare", "d", f->kill_share);
+        put(m, "Packets", "t", UINT64_C(200000));
+        put(m, "Malicious", "t", UINT64_C(50000));
+        put(m, "Dropped", "t", i ? UINT64_C(0) : UINT64_C(40000));
+        put(m, "Allowed", "t", UINT64_C(1000));
+        put(m, "Unknown", "t", UINT64_C(0));
+        put(m, "Classes", "a{sd}", 2, "0 benign", 150000.0, "1 flood", 50000.0);
+}
+
+static int method_filters(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const Fake *f = userdata;
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &m);
+        if (r < 0)
+                return r;
+        sd_bus_message_open_container(m, 'a', "a{sv}");
+        for (unsigned i = 0; i < f->filters; i++) {
+                sd_bus_message_open_container(m, 'a', "{sv}");
+                put_filter(m, f, i);
+                sd_bus_message_close_container(m);
+        }
+        sd_bus_message_close_container(m);
+        return sd_bus_send(NULL, m, NULL);
+}
+
+static int no_filter(sd_bus_message *call, const Fake *f, sd_bus_error *error) {
+        const char *interface;
+        int r = sd_bus_message_read(call, "s", &interface);
+
+        if (r < 0 || (streq(interface, "lan0") && f->filters > 0) ||
+            (streq(interface, "lan1") && f->filters > 1))
+                return r < 0 ? r : 0;
+        return sd_bus_error_setf(error, "org.aikm1.Error.NoSuchFilter",
+                                 "no filter is attached to %s", interface);
+}
+
+static int method_attach(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const char *interface, *model;
+        Fake *f = userdata;
+        int r = refuse(f, error);
+
+        if (r >= 0)
+                r = sd_bus_message_read(call, "ss", &interface, &model);
+        if (r < 0)
+                return r;
+        if (streq(model, "three"))
+                return sd_bus_error_set(error, "org.aikm1.Error.NoSuchModel",
+                                        "there is no filter model three");
+        f->filters++;
+        return sd_bus_reply_method_return(call, NULL);
+}
+
+/* The object's bytes are its complaint, so that the client's test sees that they arrived. */
+static int method_attach_object(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const char *interface, *name;
+        char object[64] = "", sheet[64] = "";
+        int fds[2], r;
+
+        r = sd_bus_message_read(call, "sshh", &interface, &name, &fds[0], &fds[1]);
+        if (r < 0)
+                return r;
+        if (pread(fds[0], object, sizeof(object) - 1, 0) < 0 ||
+            pread(fds[1], sheet, sizeof(sheet) - 1, 0) < 0)
+                return -errno;
+        return sd_bus_error_setf(error, "org.aikm1.Error.ModelRefused", "%s: %s, sheet %s", name,
+                                 object, sheet[0] ? sheet : "none");
+}
+
+static int method_detach(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Fake *f = userdata;
+        int r = refuse(f, error);
+
+        if (r >= 0)
+                r = no_filter(call, f, error);
+        if (r < 0)
+                return r;
+        f->filters--;
+        return sd_bus_reply_method_return(call, NULL);
+}
+
+static int method_filter_mode(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const Fake *f = userdata;
+        const char *mode;
+        uint64_t duration;
+        int r = refuse(f, error);
+
+        if (r >= 0)
+                r = no_filter(call, f, error);
+        if (r >= 0)
+                r = sd_bus_message_read(call, "st", &mode, &duration);
+        if (r < 0)
+                return r;
+        /* Else the client has multiplied wrongly. */
+        if (duration != (streq(mode, "shadow") ? 0 : UINT64_C(900000000)))
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s for %" PRIu64, mode,
+                                         duration);
+        return sd_bus_reply_method_return(call, NULL);
+}
+
+static int method_kill_switch(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Fake *f = userdata;
+        uint64_t n;
+        int r = no_filter(call, f, error);
+
+        if (r >= 0)
+                r = sd_bus_message_read(call, "dt", &f->kill_share, &n);
+        return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+}
+
+static int method_allow(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const Fake *f = userdata;
+        const char *prefix;
+        int r = no_filter(call, f, error);
+
+        if (r >= 0)
+                r = sd_bus_message_read(call, "s", &prefix);
+        if (r < 0)
+                return r;
+        if (streq(prefix, "nonsense"))
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                        "nonsense: an IPv4 or IPv6 address is accepted");
+        return sd_bus_reply_method_return(call, "b", streq(prefix, "192.0.2.0/24"));
+}
+
+static int method_list_allowed(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const Fake *f = userdata;
+        int r = no_filter(call, f, error);
+
+        return r < 0 ? r : sd_bus_reply_method_return(call, "as", 2, "192.0.2.0/24", "2001:db8::1");
+}
+
+static void put_source(sd_bus_message *m, bool bad) {
+        put(m, "Source", "s", bad ? "198.51.100.66" : "2001:db8::7");
+        put(m, "Packets", "t", bad ? UINT64_C(90000) : UINT64_C(12));
+        put(m, "Bytes", "t", bad ? UINT64_C(5400000) : UINT64_C(4000));
+        put(m, "Malicious", "t", bad ? UINT64_C(45000) : UINT64_C(0));
+        put(m, "Dropped", "t", bad ? UINT64_C(40000) : UINT64_C(0));
+        put(m, "Class", "s", bad ? "1 flood" : "0 benign");
+        put(m, "AgeUSec", "t", UINT64_C(120000000));
+        put(m, "SilentUSec", "t", UINT64_C(300000));
+}
+
+static int method_filter_top(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const Fake *f = userdata;
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
+        uint32_t n;
+        int r = no_filter(call, f, error);
+
+        if (r >= 0)
+                r = sd_bus_message_read(call, "u", &n);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(call, &m);
+        if (r < 0)
+                return r;
+        sd_bus_message_open_container(m, 'a', "a{sv}");
+        for (uint32_t i = 0; i < MIN(n, 2U); i++) {
+                sd_bus_message_open_container(m, 'a', "{sv}");
+                put_source(m, i == 0);
+                sd_bus_message_close_container(m);
+        }
+        sd_bus_message_close_container(m);
+        return sd_bus_send(NULL, m, NULL);
+}
+
+static void put_explanation(sd_bus_message *m, bool known) {
+        put(m, "Source", "s", "198.51.100.66");
+        put(m, "Model", "s", "default-filter");
+        put(m, "Known", "b", (int)known);
+        put(m, "Flows", "t", UINT64_C(17));
+        if (!known) {
+                put(m, "AllowedBy", "s", "192.0.2.0/24");
+                return;
+        }
+        put_source(m, true);
+        put(m, "Fields", "a{sd}", 1, "source_syns", 4500.0);
+        put(m, "SampleAgeUSec", "t", UINT64_C(800000));
+        put(m, "SampleVerdict", "s", "malicious");
+        put(m, "SampleClass", "s", "1 flood");
+        put(m, "SampleDropped", "b", 1);
+        put(m, "SampleDestination", "s", "203.0.113.5");
+        put(m, "SampleProtocol", "u", 6);
+        put(m, "SampleSourcePort", "u", 40000);
+        put(m, "SampleDestinationPort", "u", 80);
+        put(m, "SampleFields", "a{sd}", 1, "tcp_syn", 1.0);
+}
+
+static int method_filter_explain(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const Fake *f = userdata;
+        _cleanup_(sd_bus_message_unrefp)
+        sd_bus_message *m = NULL;
+        const char *source;
+        int r = no_filter(call, f, error);
+
+        if (r >= 0)
+                r = sd_bus_message_read(call, "s", &source);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(call, &m);
+        if (r < 0)
+                return r;
+        sd_bus_message_open_container(m, 'a', "{sv}");
+        put_explanation(m, streq(source, "198.51.100.66"));
+        sd_bus_message_close_container(m);
+        return sd_bus_send(NULL, m, NULL);
+}
+
+static const sd_bus_vtable filter[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("List", "", "aa{sv}", method_filters, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Attach", "ss", "", method_attach, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("AttachObject", "sshh", "", method_attach_object, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Detach", "s", "", method_detach, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetMode", "sst", "", method_filter_mode, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetKillSwitch", "sdt", "", method_kill_switch, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("AddAllowed", "ss", "b", method_allow, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("RemoveAllowed", "ss", "b", method_allow, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListAllowed", "s", "as", method_list_allowed, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Top", "su", "aa{sv}", method_filter_top, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Explain", "ss", "a{sv}", method_filter_explain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
 static int on_timer(sd_event_source *source, uint64_t at, void *userdata) {
         Fake *f = userdata;
 
@@ -510,10 +751,15 @@ static int serve(Fake *f) {
         if (r >= 0)
                 r = sd_bus_set_bus_client(bus, 1);
         if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, 1);
+        if (r >= 0)
                 r = sd_bus_start(bus);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(interfaces); i++)
                 r = sd_bus_add_object_vtable(bus, NULL, "/org/aikm1", interfaces[i].name,
                                              interfaces[i].vtable, f);
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(bus, NULL, "/org/aikm1/filter", "org.aikm1.Filter",
+                                             filter, f);
         if (r >= 0)
                 r = sd_bus_request_name(bus, "org.aikm1", 0);
         if (r >= 0)

@@ -27,6 +27,8 @@ cp "$work"/install/*.deb "$build"/debs/aikm-record_*.deb "$work/payload/debs"
 cp -r "$source/debian/tests" "$work/payload/debian-tests"
 cp "$source"/tests/vm/*.sh "$source/README.md" "$work/payload"
 cp "$build/tests/vm/load" "$build/tests/vm/unit-tool" "$build/tests/harness/bus-fuzz" "$work/payload"
+# Models for the traffic filter; a build without BPF has none.
+cp "$build"/tests/harness/filter/filter-always-[01].bpf.o "$work/payload" 2>/dev/null || :
 # A unit test that this machine may have to skip, with the library that guests lack.
 cp "$build/tests/unit/daemon/test-cgroup-v2" "$work/payload"
 ldd "$build/tests/unit/daemon/test-cgroup-v2" | awk '/libcmocka/ {print $3}' | xargs cp -t "$work/payload"

@@ -51,12 +51,12 @@ call GetStatus >/dev/null || fail "it is started and does not serve"
 step "what it may"
 pid=$(show MainPID)
 for set in CapPrm CapEff CapBnd; do
-    # CAP_DAC_OVERRIDE 1, CAP_SYS_PTRACE 19, CAP_SYS_NICE 23, CAP_PERFMON 38, CAP_BPF 39
-    grep -qx "$set:[[:space:]]*000000c000880002" "/proc/$pid/status" || fail "$(grep "$set" "/proc/$pid/status")"
+    # CAP_DAC_OVERRIDE 1, CAP_NET_ADMIN 12, CAP_SYS_PTRACE 19, CAP_SYS_NICE 23, CAP_PERFMON 38, CAP_BPF 39
+    grep -qx "$set:[[:space:]]*000000c000881002" "/proc/$pid/status" || fail "$(grep "$set" "/proc/$pid/status")"
 done
 grep -qx "NoNewPrivs:[[:space:]]*1" "/proc/$pid/status" || fail "it may gain privileges"
 grep -qx "Seccomp:[[:space:]]*2" "/proc/$pid/status" || fail "its system calls are not filtered"
-[ "$(cat /sys/fs/cgroup/system.slice/aikmd.service/memory.max)" = $((128 << 20)) ] || fail "its memory is not limited"
+[ "$(cat /sys/fs/cgroup/system.slice/aikmd.service/memory.max)" = $((352 << 20)) ] || fail "its memory is not limited"
 [ "$(cat /sys/fs/cgroup/system.slice/aikmd.service/cpu.max)" = "50000 100000" ] || fail "its CPU time is not limited"
 [ "$(stat -c %a /run/aikmd/ledger)" = 600 ] || fail "others can read the ledger"
 mkdir /run/user/4242

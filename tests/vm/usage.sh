@@ -14,6 +14,7 @@ expectation() {
     'aikmctl mode enforce') echo 'aikmctl status | grep -q enforce' ;;
     'aikmctl ledger' | 'aikmctl impact') echo 'true' ;; # nothing was demoted
     'aikmctl model list') echo 'grep -Eq "^default .*yes" out' ;;
+    'aikmctl filter status') echo 'grep -q "No interface has a filter" out' ;;
     'aikmctl rollback all') echo 'grep -q Everything out' ;;
     'aikmctl policy reset') echo 'aikmctl status | grep -q observe' ;;
     'systemctl reload aikmd') echo 'journalctl -u aikmd | grep -q "configuration read again"' ;;

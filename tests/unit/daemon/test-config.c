@@ -75,6 +75,25 @@ static void assert_impact(const ImpactSettings *a, const ImpactSettings *b) {
         assert_int_equal(a->floor_after, b->floor_after);
 }
 
+static void assert_filters(const Policy *a, const Policy *b) {
+        assert_int_equal(a->keep_filters, b->keep_filters);
+        assert_int_equal(a->n_filters, b->n_filters);
+        for (size_t i = 0; i < a->n_filters; i++) {
+                const FilterSetting *x = &a->filters[i], *y = &b->filters[i];
+
+                assert_text(x->interface, y->interface);
+                assert_text(x->model, y->model);
+                assert_int_equal(x->mode, y->mode);
+                assert_int_equal(x->generic, y->generic);
+                assert_float(&x->kill_share, &y->kill_share);
+                assert_int_equal(x->kill_min, y->kill_min);
+                assert_int_equal(x->sample_interval, y->sample_interval);
+                assert_int_equal(x->n_allow, y->n_allow);
+                for (size_t k = 0; k < x->n_allow; k++)
+                        assert_text(x->allow[k], y->allow[k]);
+        }
+}
+
 static void assert_policy(const Policy *a, const Policy *b) {
         const Thresholds *t = &a->thresholds, *u = &b->thresholds;
 
@@ -120,6 +139,7 @@ static void assert_policy(const Policy *a, const Policy *b) {
         assert_int_equal(t->changes_per_minute, u->changes_per_minute);
         assert_int_equal(t->nice_max, u->nice_max);
         assert_impact(&a->impact, &b->impact);
+        assert_filters(a, b);
 }
 
 static void apply(Policy *p, const char *json) {
@@ -152,6 +172,12 @@ static const char full[] =
         "   \"before\": \"3s\", \"probe\": \"0s\", \"remember\": \"1min\", \"remember_max\": "
         "\"2min\",\n"
         "   \"floor_share\": 0.01, \"floor_io\": 1000, \"floor_after\": \"9s\"},\n"
+        " \"filter\": {\"on_stop\": \"keep\", \"interfaces\": [\n"
+        "   {\"interface\": \"eth0.100\", \"model\": \"/srv/x.bpf.o\", \"mode\": \"enforce\",\n"
+        "    \"generic\": true, \"kill_share\": 0.25, \"kill_min\": 77, \"sample_interval\": "
+        "\"5ms\",\n"
+        "    \"allow\": [\"192.0.2.0/24\", \"2001:DB8::1\", \"10.0.0.1/32\", \"::/0\"]},\n"
+        "   {\"interface\": \"wlan0\", \"mode\": \"off\"}, {\"interface\": \"lan\"}]},\n"
         " \"priors\": {\"enabled\": false, \"half_life\": \"2h\", \"max\": 7},\n"
         " \"classes\": {\"idle\": {\"sched\": \"idle\"}, \"interactive\": {\"sched\": \"other\"},\n"
         "   \"server\": {\"sched\": \"batch\", \"slice\": \"3ms\"}, \"batch\": {\"nice\": 1,\n"
@@ -202,9 +228,49 @@ static void test_full(void **state) {
         assert_text(p.rules[2].origin, "elsewhere");
         assert_int_equal(p.rules[1].load_class, CLASS_IDLE);
         assert_true(p.rules[2].has_treatment && p.rules[2].treatment.set == 0);
+        assert_true(p.keep_filters);
+        assert_int_equal(p.n_filters, 3);
+        assert_text(p.filters[0].interface, "eth0.100");
+        assert_text(p.filters[0].model, "/srv/x.bpf.o");
+        assert_int_equal(p.filters[0].mode, FILTER_MODE_ENFORCE);
+        assert_true(p.filters[0].generic);
+        assert_int_equal(p.filters[0].kill_min, 77);
+        assert_int_equal(p.filters[0].sample_interval, 5000);
+        assert_int_equal(p.filters[0].n_allow, 4);
+        /* As the kernel's list is shown. */
+        assert_text(p.filters[0].allow[1], "2001:db8::1");
+        assert_text(p.filters[0].allow[2], "10.0.0.1");
+        assert_text(p.filters[0].allow[3], "::/0");
+        assert_int_equal(p.filters[1].mode, FILTER_MODE_OFF);
+        assert_text(p.filters[2].model, FILTER_MODEL_DEFAULT);
+        assert_int_equal(p.filters[2].mode, FILTER_MODE_SHADOW);
+        assert_int_equal(p.filters[2].n_allow, 0);
         assert_int_equal(p.n_tunables, 3);
         assert_text(p.tunables[2].value, "20");
         assert_int_equal(p.tunables[2].when, CONTENTION_MEMORY);
+        policy_done(&p);
+}
+
+/* What a later document says of an interface is all that counts for it. */
+static void test_filter_layers(void **state) {
+        Policy p;
+
+        assert_int_equal(policy_init_default(&p), 0);
+        assert_false(p.keep_filters);
+        assert_int_equal(p.n_filters, 0);
+        apply(&p, "{\"filter\": {\"interfaces\": [{\"interface\": \"a\", \"mode\": \"enforce\",\n"
+                  " \"allow\": [\"192.0.2.1\"]}, {\"interface\": \"b\"}]}}");
+        apply(&p, "{\"filter\": {\"interfaces\": [{\"interface\": \"a\", \"kill_min\": 5},\n"
+                  " {\"interface\": \"c\"}]}}");
+        assert_int_equal(p.n_filters, 3);
+        assert_text(p.filters[0].interface, "a");
+        assert_int_equal(p.filters[0].mode, FILTER_MODE_SHADOW);
+        assert_int_equal(p.filters[0].n_allow, 0);
+        assert_int_equal(p.filters[0].kill_min, 5);
+        assert_ptr_equal(filter_setting_find(p.filters, p.n_filters, "c"), &p.filters[2]);
+        assert_null(filter_setting_find(p.filters, p.n_filters, "d"));
+        set(&p, "filter.on_stop", "keep");
+        assert_true(p.keep_filters);
         policy_done(&p);
 }
 
@@ -245,6 +311,7 @@ static void test_round_trip(void **state) {
         policy_done(&p);
 }
 
+#define FILTER(body) "{\"filter\": {\"interfaces\": [{" body "}]}}"
 #define RULE(body) "{\"rules\": [{\"name\": \"n\", " body "}]}"
 
 /* What must be refused: the errno, and what the message must hold besides the file's name. */
@@ -304,6 +371,26 @@ static const struct {
         {"{\"scope\": [1]}", EINVAL, "list"},
         {"{\"scope\": [\"planet\"]}", EINVAL, "planet"},
         {"{\"scope\": [\"uid:-1\"]}", EINVAL, "uid"},
+        {"{\"filter\": {\"on_stop\": \"restore\"}}", EINVAL, "\"detach\" or \"keep\""},
+        {"{\"filter\": {\"interfaces\": {}}}", EINVAL, "list of interfaces"},
+        {"{\"filter\": {\"interfaces\": [1]}}", EINVAL, "filter.interfaces[0]: must be an object"},
+        {FILTER(""), EINVAL, "\"interface\" must be named"},
+        {FILTER("\"interface\": \"\""), EINVAL, "eth0"},
+        {FILTER("\"interface\": \"a/b\""), EINVAL, "eth0"},
+        {FILTER("\"interface\": \"..\""), EINVAL, "eth0"},
+        {FILTER("\"interface\": \"a b\""), EINVAL, "eth0"},
+        {FILTER("\"interface\": \"0123456789abcdef\""), ERANGE, "at most 15"},
+        {FILTER("\"interface\": \"a\", \"mod\": \"off\""), EINVAL, "did you mean \"mode\"?"},
+        {FILTER("\"interface\": \"a\", \"mode\": \"on\""), EINVAL, "\"shadow\""},
+        {FILTER("\"interface\": \"a\", \"model\": \"x/y\""), EINVAL, "absolute path"},
+        {FILTER("\"interface\": \"a\", \"generic\": 1"), EINVAL, "true or false"},
+        {FILTER("\"interface\": \"a\", \"kill_share\": 0"), ERANGE, "0.001 to 1"},
+        {FILTER("\"interface\": \"a\", \"kill_min\": 0"), ERANGE, "from 1"},
+        {FILTER("\"interface\": \"a\", \"allow\": \"10.0.0.0/8\""), EINVAL, "list of prefixes"},
+        {FILTER("\"interface\": \"a\", \"allow\": [7]"), EINVAL, "list of prefixes"},
+        {FILTER("\"interface\": \"a\", \"allow\": [\"10.0.0.1/8\"]"), EINVAL, "behind its length"},
+        {FILTER("\"interface\": \"a\", \"allow\": [\"10.0.0.0/33\"]"), EINVAL, "0 to 32"},
+        {FILTER("\"interface\": \"a\", \"allow\": [\"eth0\"]"), EINVAL, "IPv4 or IPv6"},
         {"{\"interval\": 1}", EINVAL, "interval"},
         {"{\"interval\": \"1\"}", EINVAL, "interval"},
         {"{\"interval\": \"1 s\"}", EINVAL, "interval"},
@@ -463,6 +550,8 @@ static void test_settings(void **state) {
                 {"mode", "x", EINVAL, "enforce"},
                 {"rules", "[]", EINVAL, "policy.d"},
                 {"tunables", "1", EINVAL, "tunables.NAME"},
+                {"filter.interfaces", "eth0", EINVAL, "aikmctl filter"},
+                {"filter.on_stop", "restore", EINVAL, "keep"},
                 {"tunables.vm.x", "1", EINVAL, "vm.swappiness"},
                 {"tunables.vm.dirty_ratio", "1", ERANGE, "2 to 80"},
                 {"tunables.vm.dirty_ratio.when", "io", EINVAL, "first"},
@@ -720,6 +809,7 @@ static void test_shipped(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_full),
+                cmocka_unit_test(test_filter_layers),
                 cmocka_unit_test(test_round_trip),
                 cmocka_unit_test(test_bad),
                 cmocka_unit_test(test_bad_bytes),
