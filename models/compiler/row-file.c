@@ -40,23 +40,29 @@ static int out_of_memory(const Reader *in) {
         return error_set(in->e, -ENOMEM, "%s: out of memory", in->file);
 }
 
+static bool is_among(char *const *names, size_t n, const char *name) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(names[i], name))
+                        return true;
+        return false;
+}
+
 static int split_header(Reader *in, char *line, char **ret) {
+        size_t n = 0;
         char *piece;
 
-        while ((piece = next_piece(&line))) {
-                if (in->n_columns == ROW_FILE_COLUMNS_MAX)
+        for (; (piece = next_piece(&line)); ret[n++] = piece) {
+                if (n == ROW_FILE_COLUMNS_MAX)
                         return error_set(in->e, -EFBIG, "%s:1: more than %zu columns", in->file,
                                          ROW_FILE_COLUMNS_MAX);
                 if (!piece[0])
                         return error_set(in->e, -EINVAL, "%s:1: column %zu has no name", in->file,
-                                         in->n_columns + 1);
-                for (size_t i = 0; i < in->n_columns; i++)
-                        if (streq(ret[i], piece))
-                                return error_set(in->e, -EINVAL,
-                                                 "%s:1: column '%.60s' is there twice", in->file,
-                                                 piece);
-                ret[in->n_columns++] = piece;
+                                         n + 1);
+                if (is_among(ret, n, piece))
+                        return error_set(in->e, -EINVAL, "%s:1: column '%.60s' is there twice",
+                                         in->file, piece);
         }
+        in->n_columns = n;
         return 0;
 }
 
@@ -72,12 +78,12 @@ static int take_column(Reader *in, char *const *columns, const char *name, size_
 }
 
 static int read_header(Reader *in, char *line, const char *const *names, size_t n) {
-        char *columns[ROW_FILE_COLUMNS_MAX] = {NULL};
+        char *columns[ROW_FILE_COLUMNS_MAX];
         int r = split_header(in, line, columns);
 
         if (r < 0)
                 return r;
-        in->take = malloc(in->n_columns * sizeof(*in->take));
+        in->take = malloc((in->n_columns + 1) * sizeof(*in->take));
         in->to->n_fields = names ? n : in->n_columns;
         in->to->names = calloc(in->to->n_fields + 1, sizeof(*in->to->names));
         if (!in->take || !in->to->names)
