@@ -165,6 +165,15 @@ static int check_map_sizes(const Filter *f, Error *e) {
         return 0;
 }
 
+/* How an earlier process attached it: the interface knows. */
+static FilterPath find_path(unsigned interface, uint32_t program) {
+        LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+        if (bpf_xdp_query((int)interface, 0, &query) < 0)
+                return FILTER_GENERIC;
+        return query.drv_prog_id == program ? FILTER_NATIVE : FILTER_GENERIC;
+}
+
 /* Which of the two slots the link runs. */
 static int find_slot(Filter *f, Error *e) {
         uint32_t id;
@@ -183,6 +192,7 @@ static int find_slot(Filter *f, Error *e) {
                         return r;
                 if (row.id == id) {
                         f->slot = slot;
+                        f->path = find_path(f->interface, id);
                         return 0;
                 }
         }

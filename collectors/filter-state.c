@@ -4,7 +4,6 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <linux/if_link.h>
 
 #include "collectors/filter-internal.h"
 #include "collectors/filter-twin.h"
@@ -45,17 +44,6 @@ int filter_get_program(const Filter *f, enum filter_slot slot, struct filter_pro
         return 0;
 }
 
-/* An adopted filter is asked of the interface how it is attached. */
-static FilterPath path_of(const Filter *f, uint32_t program) {
-        LIBBPF_OPTS(bpf_xdp_query_opts, query);
-
-        if (f->program_fd >= 0)
-                return f->path;
-        if (bpf_xdp_query((int)f->interface, 0, &query) < 0)
-                return FILTER_GENERIC;
-        return query.drv_prog_id == program ? FILTER_NATIVE : FILTER_GENERIC;
-}
-
 int filter_get_status(const Filter *f, uint64_t now_ns, FilterStatus *ret, Error *e) {
         struct filter_program row;
         unsigned interface = 0;
@@ -69,7 +57,7 @@ int filter_get_status(const Filter *f, uint64_t now_ns, FilterStatus *ret, Error
                 (void)filter_link_info(f->link_fd, &program, &interface);
         *ret = (FilterStatus){
                 .interface = f->interface,
-                .path = path_of(f, program),
+                .path = f->path,
                 .attached = interface != 0 && program == row.id,
                 .pinned = f->pin_dir != NULL,
                 .model = row.model,

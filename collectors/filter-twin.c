@@ -4,8 +4,6 @@
 
 #include <errno.h>
 
-#include "util/hash.h"
-
 /* Open addressing over entries of one size each: used, key, value. */
 typedef struct Table {
         size_t key_size;
@@ -31,9 +29,20 @@ static void table_done(Table *t) {
         t->n = t->capacity = 0;
 }
 
+/* Keys are whole numbers of words. */
+static uint64_t key_hash(const unsigned char *key, size_t size) {
+        uint64_t hash = 0, word;
+
+        for (size_t i = 0; i < size; i += sizeof(word)) {
+                memcpy(&word, key + i, sizeof(word));
+                hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+                hash ^= hash >> 32;
+        }
+        return hash;
+}
+
 static size_t table_place(const Table *t, const void *key) {
-        uint64_t hash = fnv1a64(FNV1A64_INIT, key, t->key_size);
-        size_t i = (size_t)(hash ^ hash >> 32) & (t->capacity - 1);
+        size_t i = (size_t)key_hash(key, t->key_size) & (t->capacity - 1);
 
         while (t->used[i] && memcmp(t->keys + i * t->key_size, key, t->key_size) != 0)
                 i = (i + 1) & (t->capacity - 1);
@@ -115,17 +124,50 @@ enum filter_reason filter_twin_parse(const void *frame, size_t size, uint32_t fr
         return filter_parse(data, data + size, frame_length, ret);
 }
 
-static int track_host(Table *t, const struct filter_packet *p, const struct filter_address *self,
-                      const struct filter_address *peer, uint64_t now_ns,
-                      struct filter_host_view *ret) {
+static struct filter_host *track_host(Table *t, const struct filter_packet *p,
+                                      const struct filter_address *self,
+                                      const struct filter_address *peer, uint64_t now_ns) {
         struct filter_host *h = table_get(t, self);
         struct filter_step step;
 
         if (!h)
-                return -ENOMEM;
+                return NULL;
         filter_step(p, peer, &step);
         filter_host_update(h, &step, now_ns);
-        filter_host_view(h, now_ns, ret);
+        return h;
+}
+
+static struct filter_flow *track_flow(Table *t, const struct filter_packet *p, uint64_t now_ns,
+                                      uint32_t *ret_way) {
+        struct filter_flow_key key;
+        struct filter_flow *flow;
+
+        *ret_way = filter_flow_key(p, &key);
+        flow = table_get(t, &key);
+        if (flow)
+                filter_flow_update(flow, p, *ret_way, now_ns);
+        return flow;
+}
+
+int filter_twin_update(FilterTwin *t, const struct filter_packet *p, uint64_t now_ns,
+                       unsigned scopes, FilterTwinView *ret) {
+        FilterTwinView view = {0};
+
+        view.source = track_host(&t->sources, p, &p->source, &p->destination, now_ns);
+        if (!view.source)
+                return -ENOMEM;
+        if (scopes & 1U << PACKET_SCOPE_DESTINATION) {
+                view.destination = track_host(&t->destinations, p, &p->destination, &p->source,
+                                              now_ns);
+                if (!view.destination)
+                        return -ENOMEM;
+        }
+        if (scopes & 1U << PACKET_SCOPE_FLOW) {
+                view.flow = track_flow(&t->flows, p, now_ns, &view.way);
+                if (!view.flow)
+                        return -ENOMEM;
+        }
+        *ret = view;
         return 0;
 }
 
@@ -137,18 +179,14 @@ int filter_twin_track(FilterTwin *t, const struct filter_packet *p, uint64_t now
 #undef X
         };
         struct filter_host_view source, destination;
-        struct filter_flow_key key;
-        struct filter_flow *flow;
-        uint32_t way;
+        FilterTwinView view;
+        int r;
 
-        if (track_host(&t->sources, p, &p->source, &p->destination, now_ns, &source) < 0 ||
-            track_host(&t->destinations, p, &p->destination, &p->source, now_ns, &destination) < 0)
-                return -ENOMEM;
-        way = filter_flow_key(p, &key);
-        flow = table_get(&t->flows, &key);
-        if (!flow)
-                return -ENOMEM;
-        filter_flow_update(flow, p, way, now_ns);
+        r = filter_twin_update(t, p, now_ns, FILTER_TWIN_SCOPES, &view);
+        if (r < 0)
+                return r;
+        filter_host_view(view.source, now_ns, &source);
+        filter_host_view(view.destination, now_ns, &destination);
         for (unsigned i = 0; i < PACKET_FIELD_COUNT; i++) {
                 if (scopes[i] == PACKET_SCOPE_PACKET)
                         ret_fields[i] = filter_field_packet(i, p);
@@ -157,7 +195,7 @@ int filter_twin_track(FilterTwin *t, const struct filter_packet *p, uint64_t now
                 else if (scopes[i] == PACKET_SCOPE_DESTINATION)
                         ret_fields[i] = filter_field_destination(i, &destination);
                 else
-                        ret_fields[i] = filter_field_flow(i, flow, way);
+                        ret_fields[i] = filter_field_flow(i, view.flow, view.way);
         }
         return 0;
 }

@@ -30,6 +30,21 @@ void filter_twin_reset(FilterTwin *t);
 enum filter_reason filter_twin_parse(const void *frame, size_t size, uint32_t frame_length,
                                      struct filter_packet *ret);
 
+/* What a packet changed. Pointers hold until the next packet. */
+typedef struct FilterTwinView {
+        const struct filter_host *source;
+        const struct filter_host *destination; /* NULL where not asked for */
+        const struct filter_flow *flow;        /* the same */
+        uint32_t way;                          /* of this packet in its flow */
+} FilterTwinView;
+
+#define FILTER_TWIN_SCOPES ((1U << PACKET_SCOPE_COUNT) - 1)
+
+/* Counts a packet where `scopes` (bit by enum packet_scope; sources always) says, as a program does
+ * whose model asks for no others. Returns 0 or -ENOMEM. */
+int filter_twin_update(FilterTwin *t, const struct filter_packet *p, uint64_t now_ns,
+                       unsigned scopes, FilterTwinView *ret);
+
 /* Counts a packet, from a frame or put together by hand (a row of headers; kind and version have to
  * be set, and what does not apply is 0), and computes all fields. now_ns: since boot, or any other
  * beginning. Returns 0 or -ENOMEM. */

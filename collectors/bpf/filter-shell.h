@@ -272,7 +272,7 @@ static __always_inline void filter_meter(struct filter_scratch *s, const struct 
 	if (++s->meter_packets < FILTER_METER_BATCH)
 		return;
 	window = st->window;
-	if (index != window && __sync_val_compare_and_swap(&st->window, window, index) == window) {
+	if (index > window && __sync_val_compare_and_swap(&st->window, window, index) == window) {
 		__sync_lock_test_and_set(&st->packets, 0);
 		__sync_lock_test_and_set(&st->malicious, 0);
 	}

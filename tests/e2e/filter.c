@@ -346,6 +346,7 @@ static void test_pinned_outlives_its_loader(void **state) {
         if (filter_adopt(pin_dir, &f, &e) < 0)
                 fail_msg("%s", e.text);
         assert_int_equal(status(f).model, 1);
+        assert_int_equal(status(f).path, FILTER_NATIVE);
         assert_int_equal(filter_run(f, frame.bytes, frame.size, 1, NULL, NULL, &e), -EBADF);
         assert_int_equal(filter_detach(f, &e), 0);
         assert_true(access(pin_dir, F_OK) < 0);
@@ -381,6 +382,18 @@ static void test_pins_in_pieces(void **state) {
         f = attach(&always_0, false, pin_dir);
         assert_int_equal(filter_detach(f, &e), 0);
         f = filter_free(f);
+}
+
+/* Adopted, and with another model since: still told as what it is. */
+static void test_generic_is_told_after_adoption(void **state) {
+        Error e = ERROR_INIT;
+
+        f = attach(&always_0, true, pin_dir);
+        f = filter_free(f);
+        assert_int_equal(filter_adopt(pin_dir, &f, &e), 0);
+        assert_int_equal(status(f).path, FILTER_GENERIC);
+        assert_int_equal(filter_swap(f, &always_1.model, &e), 0);
+        assert_int_equal(status(f).path, FILTER_GENERIC);
 }
 
 /* The pins stay, the link hangs in the air: said so, and cleared. */
@@ -660,6 +673,7 @@ int main(int argc, char **argv) {
                 TEST(test_two_filters_on_one_interface),
                 TEST(test_hot_swap),
                 TEST(test_pinned_outlives_its_loader),
+                TEST(test_generic_is_told_after_adoption),
                 TEST(test_pins_in_pieces),
                 TEST(test_interface_that_went_away),
                 TEST(test_folder_that_is_no_bpffs),

@@ -147,7 +147,12 @@ static int link_up(FilterNet *n) {
         for (size_t i = 0; r == 0 && i < ELEMENTSOF(theirs); i++)
                 r = filter_net_run(n, true, theirs[i]);
         n->interface = if_nametoindex("f0");
-        return r;
+        if (r == 0)
+                r = filter_net_enter_peer(n);
+        if (r < 0)
+                return r;
+        n->interface_of_peer = if_nametoindex("p0");
+        return filter_net_leave_peer(n);
 }
 
 int filter_net_set_up(FilterNet *n) {

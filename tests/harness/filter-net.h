@@ -16,7 +16,8 @@ typedef struct FilterNet {
         pid_t peer; /* holds the other namespace */
         int own_ns;
         int peer_ns;
-        unsigned interface; /* of f0 */
+        unsigned interface;         /* index of f0 */
+        unsigned interface_of_peer; /* index of p0, over there */
         char bpffs[64];
 } FilterNet;
 

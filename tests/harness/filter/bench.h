@@ -11,4 +11,15 @@ struct bench_headers {
 	__u8 bytes[BENCH_HEADERS];
 };
 
+#define BENCH_WINDOW 160 /* packets on the way; a veth's queue has room for 256 */
+
+/* Each word in a cache line of its own. */
+struct bench_flow {
+	__u64 sent;
+	__u32 interface; /* to send out of */
+	__u32 pad[29];
+	__u64 judged;
+	__u64 pad2[15];
+};
+
 #endif

@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
 #include "collectors/bpf/filter-track.h"
 #include "collectors/filter.h"
 #include "tests/harness/filter-subject.h"
@@ -571,6 +574,36 @@ static void test_objects_of_another_make_are_refused(void **state) {
         assert_non_null(strstr(e.text, "filter_tc"));
 }
 
+/* The tc frame around the same: it loads, passes in shadow, and counts. */
+static void test_tc(void **state) {
+        struct bpf_object *o = bpf_object__open_mem(tc.object, tc.size, NULL);
+        int cpus = libbpf_num_possible_cpus();
+        struct filter_counters *rows = calloc((size_t)cpus, sizeof(*rows));
+        uint32_t slot = FILTER_SLOT_A;
+        uint64_t known = 0;
+        Frame frame = syn(2, 80);
+        LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame.bytes,
+                    .data_size_in = (uint32_t)frame.size, .repeat = 1);
+
+        assert_non_null(o);
+        assert_non_null(rows);
+        assert_int_equal(bpf_object__load(o), 0);
+        assert_int_equal(
+                bpf_prog_test_run_opts(
+                        bpf_program__fd(bpf_object__find_program_by_name(o, "filter_tc")), &opts),
+                0);
+        assert_int_equal(opts.retval, 0); /* TC_ACT_OK */
+        assert_int_equal(
+                bpf_map_lookup_elem(bpf_map__fd(bpf_object__find_map_by_name(o, "counters")), &slot,
+                                    rows),
+                0);
+        for (int i = 0; i < cpus; i++)
+                known += rows[i].reason[FILTER_KNOWN];
+        assert_int_equal(known, 1);
+        bpf_object__close(o);
+        free(rows);
+}
+
 /* Whatever is cut off an object, it is refused, with a reason. */
 static void test_cut_objects_are_refused(void **state) {
         for (size_t n = 0; n < always_0.size; n += always_0.size / 60) {
@@ -635,6 +668,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_more_sources_than_room),
                 cmocka_unit_test(test_objects_of_another_make_are_refused),
                 cmocka_unit_test(test_cut_objects_are_refused),
+                cmocka_unit_test(test_tc),
         };
 
         if (argc != 2) {
