@@ -10,9 +10,7 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <net/if.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -20,7 +18,7 @@
 #include <sys/wait.h>
 
 #include "collectors/filter.h"
-#include "tests/harness/filter-net.h"
+#include "tests/harness/filter-loads.h"
 #include "tests/harness/filter-subject.h"
 #include "tests/harness/packets.h"
 #include "util/time.h"
@@ -427,142 +425,6 @@ static void test_folder_that_is_no_bpffs(void **state) {
 
 /* ---- a flood, and people who want to work meanwhile ---- */
 
-#define PAGE 8192
-#define REQUESTS 150
-#define KEYS 1500
-
-/* All bytes, or -1. */
-static int transfer(int fd, void *data, size_t n, bool out) {
-        char *p = data;
-
-        while (n > 0) {
-                ssize_t r = out ? send(fd, p, n, MSG_NOSIGNAL) : recv(fd, p, n, 0);
-
-                if (r <= 0)
-                        return -1;
-                p += r;
-                n -= (size_t)r;
-        }
-        return 0;
-}
-
-static int listen_on(unsigned port) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
-
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-        if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-            listen(fd, 128) < 0)
-                fail_msg("port %u: %s", port, strerror(errno));
-        return fd;
-}
-
-static int connect_to(unsigned port) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-        struct timeval patience = {.tv_sec = 20};
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        address.sin_addr.s_addr = htonl(0x0a090001);
-        if (fd < 0)
-                return -1;
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-                close(fd);
-                return -1;
-        }
-        return fd;
-}
-
-/* HTTP-like on one socket: a request, a page, the end. */
-static _Noreturn void serve_pages(int listener) {
-        static char page[PAGE];
-        char request[64];
-
-        for (;;) {
-                int fd = accept(listener, NULL, NULL);
-
-                if (fd < 0)
-                        _exit(1);
-                if (transfer(fd, request, sizeof(request), false) == 0)
-                        (void)transfer(fd, page, sizeof(page), true);
-                close(fd);
-        }
-}
-
-/* SSH-like on another: what is typed comes back. */
-static _Noreturn void serve_keys(int listener) {
-        char key[48];
-        int fd = accept(listener, NULL, NULL);
-
-        while (fd >= 0 && transfer(fd, key, sizeof(key), false) == 0)
-                if (transfer(fd, key, sizeof(key), true) < 0)
-                        break;
-        _exit(0);
-}
-
-static int fetch_pages(void) {
-        static char page[PAGE];
-        char request[64] = "GET /";
-
-        for (int i = 0; i < REQUESTS; i++) {
-                int fd = connect_to(80);
-
-                if (fd < 0 || transfer(fd, request, sizeof(request), true) < 0 ||
-                    transfer(fd, page, sizeof(page), false) < 0)
-                        return 1;
-                close(fd);
-                nap(2000);
-        }
-        return 0;
-}
-
-static int type_keys(void) {
-        char key[48] = "k", back[48];
-        int fd = connect_to(22);
-
-        for (int i = 0; fd >= 0 && i < KEYS; i++) {
-                key[1] = (char)i;
-                if (transfer(fd, key, sizeof(key), true) < 0 ||
-                    transfer(fd, back, sizeof(back), false) < 0 ||
-                    memcmp(key, back, sizeof(key)) != 0)
-                        return 1;
-                nap(200);
-        }
-        return fd < 0;
-}
-
-/* SYNs of one source from ever other ports, some 50,000 a second. */
-static _Noreturn void flood(void) {
-        for (unsigned port = 1024;; port = port < 65000 ? port + 1 : 1024) {
-                Frame frame;
-
-                frame_ethernet(&frame, 0x0800);
-                frame_ipv4(&frame, 66, 1, 6, 5);
-                frame_tcp(&frame, port, 80, 2, 5);
-                frame_finish(&frame, 0);
-                put16(frame.bytes + frame.ip + 12, 0x0a09); /* 10.9.0.66 to 10.9.0.1 */
-                frame.bytes[frame.ip + 14] = frame.bytes[frame.ip + 18] = 0;
-                put16(frame.bytes + frame.ip + 16, 0x0a09);
-                (void)send(sender, frame.bytes, frame.size, 0);
-                if (port % 64 == 0)
-                        nap(1000);
-        }
-}
-
-static pid_t start_in_peer(int (*work)(void)) {
-        pid_t pid = fork();
-
-        assert_true(pid >= 0);
-        if (pid == 0)
-                _exit(filter_net_enter_peer(&net) < 0 ? 99 : work());
-        return pid;
-}
-
-static void stop(pid_t pid) {
-        (void)kill(pid, SIGKILL);
-        (void)waitpid(pid, NULL, 0);
-}
-
 static FilterExplanation explain(const Filter *filter, const char *address) {
         FilterExplanation x;
         Error e = ERROR_INIT;
@@ -574,47 +436,29 @@ static FilterExplanation explain(const Filter *filter, const char *address) {
 }
 
 static void check_flood(bool generic) {
-        int pages = listen_on(80), keys = listen_on(22), how_pages = -1, how_keys = -1;
-        pid_t servers[2], clients[2], flooder;
         FilterExplanation bad, good;
         struct filter_counters c;
+        FilterLoads loads;
+        int lost;
 
         f = attach(&syn_flood, generic, NULL);
         filter_set_enforce(f, FILTER_FOREVER);
-        for (int i = 0; i < 2; i++) {
-                servers[i] = fork();
-                assert_true(servers[i] >= 0);
-                if (servers[i] == 0) {
-                        if (i == 0)
-                                serve_pages(pages);
-                        serve_keys(keys);
-                }
-        }
-        flooder = fork();
-        assert_true(flooder >= 0);
-        if (flooder == 0)
-                flood();
+        assert_int_equal(filter_loads_serve(&loads, &net), 0);
+        assert_int_equal(filter_loads_flood(&loads, sender), 0);
         while (counters(f).dropped.packets == 0)
                 nap(1000);
-        clients[0] = start_in_peer(fetch_pages);
-        clients[1] = start_in_peer(type_keys);
-        assert_int_equal(waitpid(clients[0], &how_pages, 0), clients[0]);
-        assert_int_equal(waitpid(clients[1], &how_keys, 0), clients[1]);
-        stop(flooder);
-        stop(servers[0]);
-        stop(servers[1]);
-        close(pages);
-        close(keys);
-        assert_int_equal(how_pages, 0);
-        assert_int_equal(how_keys, 0);
-        bad = explain(f, "10.9.0.66");
-        good = explain(f, "10.9.0.2");
+        assert_int_equal(filter_loads_work(&loads), 0);
+        lost = filter_loads_wait(&loads);
+        filter_loads_done(&loads);
+        assert_int_equal(lost, 0);
+        bad = explain(f, FLOOD_SOURCE);
+        good = explain(f, BENIGN_SOURCE);
         c = counters(f);
         printf("%s: flood %llu packets, %llu dropped; benign %llu packets, %llu dropped\n",
                generic ? "generic" : "native", (unsigned long long)bad.source.packets,
                (unsigned long long)bad.source.dropped, (unsigned long long)good.source.packets,
                (unsigned long long)good.source.dropped);
-        assert_true(good.source.packets > REQUESTS * 5 + KEYS);
+        assert_true(good.source.packets > PAGES * 5 + KEYS);
         assert_int_equal(good.source.malicious, 0);
         assert_int_equal(good.source.dropped, 0);
         assert_int_equal(c.dropped.packets, bad.source.dropped);
