@@ -122,7 +122,8 @@ static int64_t steps_to(int64_t start, int64_t step, int64_t limit) {
 }
 
 size_t window_taps(const Window *w, size_t at, Tap *taps, size_t *ret_padded) {
-        int64_t start[SPATIAL_MAX], first[SPATIAL_MAX], end[SPATIAL_MAX], t[SPATIAL_MAX];
+        int64_t start[SPATIAL_MAX] = {}, first[SPATIAL_MAX], end[SPATIAL_MAX] = {},
+                t[SPATIAL_MAX] = {};
         size_t n = 0, padded = 1;
         bool none = false;
 

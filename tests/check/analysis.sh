@@ -20,7 +20,7 @@ PY
 case $3 in
 cppcheck)
     cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr -j "$(nproc)" -I . -D_GNU_SOURCE -DHAVE_BPF=1 -DHAVE_TOP=1 \
-        --suppress=missingIncludeSystem --suppressions-list=tests/check/cppcheck-suppressions "${files[@]}"
+        '-DLIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' --suppress=missingIncludeSystem --suppressions-list=tests/check/cppcheck-suppressions "${files[@]}"
     ;;
 clang-tidy)
     printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$build" \
