@@ -2,16 +2,19 @@
 #ifndef AIKM_BPF_FILTER_SHELL_H
 #define AIKM_BPF_FILTER_SHELL_H
 
+/* clang-format off */
 /*
  * The traffic filter around a model: parse, allow-list, track, model, verdict. A generated file is
  * such a program whole:
  *
- *   #define FILTER_FIELDS(X) X(TCP_SYN) X(SOURCE_SYNS) …   identifiers of models/packet-fields.h,
- * in the order of the model's inputs #define FILTER_OUTPUTS 2                               outputs
- * that FILTER_RUN stores #define FILTER_SCRATCH struct NAME_scratch             what it needs
- * besides the stack #define FILTER_RUN NAME_run                            long (const __u32 *raw,
- * FILTER_SCRATCH *,
- *                                                          __s32 *outputs): the class
+ *   #define FILTER_FIELDS(X) X(TCP_SYN) X(SOURCE_SYNS) …
+ *           identifiers of models/packet-fields.h, in the order of the model's inputs
+ *   #define FILTER_OUTPUTS 2
+ *           how many outputs FILTER_RUN stores
+ *   #define FILTER_SCRATCH struct NAME_scratch
+ *           what it needs besides the stack
+ *   #define FILTER_RUN NAME_run
+ *           long (const __u32 *raw, FILTER_SCRATCH *, __s32 *outputs): the class
  *   #include "collectors/bpf/filter-shell.h"
  *
  * with linux/bpf.h, bpf/bpf_helpers.h and the model's own text before it. It makes the XDP program
@@ -21,6 +24,7 @@
  *
  * Whatever goes wrong, the packet passes. In shadow, which is how it starts, all pass.
  */
+/* clang-format on */
 
 #include "collectors/bpf/filter-fields.h"
 #include "collectors/bpf/filter-scratch.h"

@@ -1,62 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* A pcap file to packets (the format of libpcap's pcap-savefile(5)). */
+#include "models/packets/pcap.h"
 
 #include <errno.h>
-
-#include "models/packets/capture.h"
+#include <stdlib.h>
 
 #define FRAME_MAX 262144
 #define LINKTYPE_ETHERNET 1
 
-typedef struct PcapHeader {
+typedef struct FileHeader {
         uint32_t magic;
         uint16_t major;
         uint16_t minor;
         uint32_t reserved[2];
         uint32_t snapshot_length;
         uint32_t link_type;
-} PcapHeader;
+} FileHeader;
 
-typedef struct PcapFrame {
+typedef struct FrameHeader {
         uint32_t seconds;
         uint32_t fraction;
-        uint32_t size;   /* of what was captured */
-        uint32_t length; /* of the frame */
-} PcapFrame;
+        uint32_t size;
+        uint32_t length;
+} FrameHeader;
 
 static uint32_t u32(uint32_t v, bool swapped) {
         return swapped ? __builtin_bswap32(v) : v;
 }
 
-static int add(Capture *c, size_t file, size_t number, const PcapFrame *f, int64_t fraction_ns,
-               const unsigned char *bytes, const char *label) {
-        struct filter_packet packet;
-        CapturePacket *p;
-
-        if (filter_twin_parse(bytes, f->size, f->length, &packet) != FILTER_KNOWN) {
-                c->n_unknown++;
-                return 0;
-        }
-        p = capture_add(c);
-        if (!p)
-                return -ENOMEM;
-        p->packet = packet;
-        p->at_ns = f->seconds * INT64_C(1000000000) + f->fraction * fraction_ns;
-        p->file = file;
-        p->line = number;
-        snprintf(p->label, sizeof(p->label), "%s", label);
-        return 0;
-}
-
-int capture_read_pcap(Capture *c, FILE *f, const char *path, const char *source, const char *label,
-                      Error *e) {
-        const char *slash = strrchr(path, '/');
-        _cleanup_free_
-        unsigned char *bytes = NULL;
+int pcap_open(FILE *f, const char *path, Pcap *ret, Error *e) {
         bool swapped, nanoseconds;
-        PcapHeader h;
-        int64_t file;
+        FileHeader h;
 
         if (fread(&h, sizeof(h), 1, f) != 1)
                 return error_set(e, -EINVAL, "%s: shorter than the header of a pcap file", path);
@@ -67,26 +41,35 @@ int capture_read_pcap(Capture *c, FILE *f, const char *path, const char *source,
         if ((u32(h.link_type, swapped) & 0xffff) != LINKTYPE_ETHERNET)
                 return error_set(e, -EINVAL, "%s: link type %u; only Ethernet (1) is read", path,
                                  u32(h.link_type, swapped) & 0xffff);
-        bytes = malloc(FRAME_MAX);
-        file = capture_file(c, source, slash ? slash + 1 : path);
-        if (!bytes || file < 0)
-                return error_set(e, -ENOMEM, "%s: out of memory", path);
+        *ret = (Pcap){.file = f,
+                      .path = path,
+                      .bytes = malloc(FRAME_MAX),
+                      .swapped = swapped,
+                      .unit_ns = nanoseconds ? 1 : 1000};
+        return ret->bytes ? 0 : error_set(e, -ENOMEM, "%s: out of memory", path);
+}
 
-        for (size_t number = 1;; number++) {
-                PcapFrame frame;
-                size_t n = fread(&frame, 1, sizeof(frame), f);
+void pcap_done(Pcap *p) {
+        free(p->bytes);
+        *p = PCAP_INIT;
+}
 
-                if (n == 0)
-                        return 0;
-                frame.seconds = u32(frame.seconds, swapped);
-                frame.fraction = u32(frame.fraction, swapped);
-                frame.size = u32(frame.size, swapped);
-                frame.length = u32(frame.length, swapped);
-                if (n < sizeof(frame) || frame.size > FRAME_MAX ||
-                    fread(bytes, 1, frame.size, f) != frame.size)
-                        return error_set(e, -EINVAL, "%s: cut or damaged in frame %zu", path,
-                                         number);
-                if (add(c, (size_t)file, number, &frame, nanoseconds ? 1 : 1000, bytes, label) < 0)
-                        return error_set(e, -ENOMEM, "%s: out of memory", path);
-        }
+int pcap_next(Pcap *p, PcapFrame *ret, Error *e) {
+        FrameHeader h;
+        size_t n = fread(&h, 1, sizeof(h), p->file);
+
+        if (n == 0)
+                return 0;
+        h.size = u32(h.size, p->swapped);
+        h.length = u32(h.length, p->swapped);
+        p->n_frames++;
+        if (n < sizeof(h) || h.size > FRAME_MAX || fread(p->bytes, 1, h.size, p->file) != h.size)
+                return error_set(e, -EINVAL, "%s: cut or damaged in frame %zu", p->path,
+                                 p->n_frames);
+        *ret = (PcapFrame){.bytes = p->bytes,
+                           .size = h.size,
+                           .length = MAX(h.length, h.size),
+                           .at_ns = u32(h.seconds, p->swapped) * INT64_C(1000000000) +
+                                    u32(h.fraction, p->swapped) * p->unit_ns};
+        return 1;
 }

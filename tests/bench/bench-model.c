@@ -3,9 +3,8 @@
  * bench-model [RUNS [SHAPE]]: what models cost in the kernel, in ns per inference above an XDP
  * program that only picks the row, and above an empty one: each inference is on a row that a random
  * number picks out of 1,024, so neither caches nor branch predictor know it. Models are random, so
- * every comparison of a tree is as good as a coin: real ones are easier to predict.
- *
- * Fails where a shape is above what issue 5 asks for.
+ * every comparison of a tree is as good as a coin: real ones are easier to predict. Medians of
+ * RUNS, and what is aimed at; nothing is judged.
  */
 #include <errno.h>
 
@@ -20,7 +19,7 @@
 
 static const struct {
         RandomShape shape;
-        double most; /* ns above an empty program; 0: nothing is asked */
+        double aim; /* ns above an empty program, at most; 0: none */
 } shapes[] = {
         {RANDOM_MLP_SMALL, 150}, {RANDOM_MLP, 350},      {RANDOM_MLP_WIDE, 0},
         {RANDOM_TREE, 60},       {RANDOM_FOREST, 1200},  {RANDOM_FOREST_CLASSES, 0},
@@ -73,13 +72,12 @@ static int run(RandomShape shape, Precision precision, size_t runs, KernelTime *
 
 int main(int argc, char *argv[]) {
         uint64_t runs = 9;
-        bool failed = false;
 
         if (argc > 3 || (argc > 1 && parse_u64(argv[1], 1, 99, &runs) < 0)) {
                 fputs("usage: bench-model [RUNS [SHAPE]]\n", stderr);
                 return 2;
         }
-        printf("%-18s %-5s %8s %8s %6s %9s %9s %9s\n", "shape", "", "ns", "gross", "most",
+        printf("%-18s %-5s %8s %8s %6s %9s %9s %9s\n", "shape", "", "ns", "gross", "aim",
                "verified", "insns", "JIT bytes");
         for (size_t i = 0; i < ELEMENTSOF(shapes); i++)
                 for (int precision = 0; precision < _PRECISION_COUNT; precision++) {
@@ -87,7 +85,7 @@ int main(int argc, char *argv[]) {
                         KernelTime time;
                         KernelSize size;
                         Error e = ERROR_INIT;
-                        double most = precision == PRECISION_INT8 ? shapes[i].most : 0;
+                        char aim[16] = "";
                         int r;
 
                         if ((trees && precision > 0) ||
@@ -102,12 +100,12 @@ int main(int argc, char *argv[]) {
                                 printf("%s: %s\n", random_shape_name(shapes[i].shape), e.text);
                                 return 1;
                         }
-                        printf("%-18s %-5s %8.0f %8.0f %6.0f %9u %9u %9u%s\n",
+                        if (precision == PRECISION_INT8 && shapes[i].aim > 0)
+                                (void)snprintf(aim, sizeof(aim), "%.0f", shapes[i].aim);
+                        printf("%-18s %-5s %8.0f %8.0f %6s %9u %9u %9u\n",
                                random_shape_name(shapes[i].shape),
                                trees ? "" : precision_name((Precision)precision), time.run,
-                               time.gross, most, size.verified, size.instructions, size.jit_bytes,
-                               most > 0 && time.run > most ? "  above" : "");
-                        failed |= most > 0 && time.run > most;
+                               time.gross, aim, size.verified, size.instructions, size.jit_bytes);
                 }
-        return failed;
+        return 0;
 }

@@ -97,8 +97,8 @@ int judge(struct xdp_md *ctx)
 	__u32 zero = 0;
 	volatile struct bench_flow *f = bpf_map_lookup_elem(&flow, &zero);
 
-	if (f)
-		f->judged++;
+	if (f && ++f->mine % BENCH_TELL == 0)
+		f->judged = f->mine;
 	return drop ? XDP_DROP : XDP_PASS;
 }
 

@@ -12,14 +12,18 @@ struct bench_headers {
 };
 
 #define BENCH_WINDOW 160 /* packets on the way; a veth's queue has room for 256 */
+#define BENCH_TELL 16 /* the receiver says every so many packets how far it is: less to and fro */
 
-/* Each word in a cache line of its own. */
+/* The sender's, the receiver's, and what the one reads and the other writes: pairs of cache lines
+ * apart. */
 struct bench_flow {
 	__u64 sent;
 	__u32 interface; /* to send out of */
 	__u32 pad[29];
-	__u64 judged;
+	__u64 mine;
 	__u64 pad2[15];
+	__u64 judged;
+	__u64 pad3[15];
 };
 
 #endif
