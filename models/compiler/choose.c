@@ -135,27 +135,30 @@ typedef struct Choice {
         Program *program;
         double agreement;
         double error;
+        bool sure; /* rows not seen will agree as well as is asked for */
 } Choice;
 
-/* One standard deviation of the share is kept in hand: rows not seen yet shall agree, too. */
-static bool is_enough(double agreement, size_t n, double min) {
-        double p = CLAMP(agreement, 0.0, 1.0);
+#define QUANTILE_99 2.3263 /* of the normal distribution */
 
-        return p - sqrt(p * (1 - p) / (double)MAX(n, (size_t)1)) >= min;
+double choose_agreement_bound(double agreement, size_t n) {
+        double p = CLAMP(agreement, 0.0, 1.0), rows = (double)n, z = QUANTILE_99;
+        double spread = z * sqrt(p * (1 - p) / rows + z * z / (4 * rows * rows));
+
+        return n > 0 ? MAX((p + z * z / (2 * rows) - spread) / (1 + z * z / rows), 0.0) : 0;
 }
 
-/* Of the ways of one precision the first that agrees, or the best. */
+/* Of the ways of one precision the first that is sure to agree, or the best. */
 static int try_precision(const Cells *c, const Groups *groups, const Calibration *calibration,
                          const CompileOptions *o, const Judge *j, Precision precision, Choice *ret,
                          Error *e) {
         const Quantization *q;
         int failed = -EOVERFLOW;
 
-        for (size_t i = 0; (q = quantization_at(precision, i)); i++) {
+        for (size_t i = 0; !ret->sure && (q = quantization_at(precision, i)); i++) {
                 _cleanup_(program_freep)
                 Program *p = NULL;
                 Error inner = ERROR_INIT;
-                double agreement = 1, error = 0;
+                Choice one = {.agreement = 1};
                 int r;
 
                 r = quantize(c, groups, calibration, o->field_ranges, q, &p, &inner);
@@ -164,16 +167,17 @@ static int try_precision(const Cells *c, const Groups *groups, const Calibration
                         continue;
                 }
                 if (r >= 0 && j)
-                        r = judge(j, p, &agreement, &error);
+                        r = judge(j, p, &one.agreement, &one.error);
                 if (r < 0)
                         return error_set(e, r, "%s", inner.text);
                 failed = 0;
-                if (!ret->program || agreement > ret->agreement) {
+                one.sure = p->trees_only ||
+                           (j && choose_agreement_bound(one.agreement, j->n) >= o->agreement_min);
+                if (!ret->program || one.sure || one.agreement > ret->agreement) {
                         program_free(ret->program);
-                        *ret = (Choice){TAKE_PTR(p), agreement, error};
+                        *ret = one;
+                        ret->program = TAKE_PTR(p);
                 }
-                if (is_enough(ret->agreement, j ? j->n : 0, o->agreement_min))
-                        break;
         }
         return failed;
 }
@@ -193,6 +197,45 @@ static int refuse(const CompileOptions *o, const CompileReport *report, Error *e
                          o->agreement_min, report->rows, text);
 }
 
+/* Where none is sure, as too few rows tell little: int16 rounds so much less than int8 that it is
+ * better if it agrees as well; q16 has to agree better. */
+static bool is_better(const Choice *one, const Choice *than, Precision p) {
+        if (!than->program || than->sure)
+                return !than->program;
+        return one->sure || one->agreement > than->agreement ||
+               (p != PRECISION_Q16 && one->agreement >= than->agreement);
+}
+
+/* The first precision that is sure, from cheap to dear, else the best. */
+static int try_all(const Cells *c, const Groups *groups, const Calibration *calibration,
+                   const CompileOptions *o, const Judge *j, Choice *ret, CompileReport *report,
+                   Error *e) {
+        Error overflow = ERROR_INIT;
+
+        for (int p = 0; p < _PRECISION_COUNT; p++) {
+                Choice one = {0};
+                int r;
+
+                if (o->precision >= 0 && o->precision != p)
+                        continue;
+                r = try_precision(c, groups, calibration, o, j, (Precision)p, &one, &overflow);
+                if (r < 0) {
+                        program_free(one.program);
+                        if (r == -EOVERFLOW && o->precision < 0)
+                                continue;
+                        return error_set(e, r, "%s: %s", precision_name((Precision)p),
+                                         overflow.text);
+                }
+                report->agreement[p] = one.agreement;
+                if (is_better(&one, ret, (Precision)p)) {
+                        program_free(ret->program);
+                        *ret = one;
+                } else
+                        program_free(one.program);
+        }
+        return ret->program ? 0 : error_set(e, -EOVERFLOW, "%s", overflow.text);
+}
+
 static int choose_by_rows(const Cells *c, const Groups *groups, const CompileOptions *o,
                           Program **ret, CompileReport *report, Error *e) {
         _cleanup_(judge_done)
@@ -200,7 +243,6 @@ static int choose_by_rows(const Cells *c, const Groups *groups, const CompileOpt
         _cleanup_(calibration_freep)
         Calibration *calibration = NULL;
         Choice chosen = {0};
-        Error overflow = ERROR_INIT;
         int r;
 
         r = judge_init(&j, c, o->calibration, e);
@@ -209,35 +251,20 @@ static int choose_by_rows(const Cells *c, const Groups *groups, const CompileOpt
         if (r < 0)
                 return r;
         report->rows = j.n;
-        for (int p = 0; p < _PRECISION_COUNT; p++) {
-                Choice one = {0};
-
-                if (o->precision >= 0 && o->precision != p)
-                        continue;
-                r = try_precision(c, groups, calibration, o, &j, (Precision)p, &one, &overflow);
-                if (r == -EOVERFLOW)
-                        continue;
-                if (r < 0) {
-                        program_free(one.program);
-                        program_free(chosen.program);
-                        return error_set(e, r, "%s", overflow.text);
-                }
-                report->agreement[p] = one.agreement;
-                if (!chosen.program &&
-                    (o->precision >= 0 || is_enough(one.agreement, j.n, o->agreement_min))) {
-                        report->error_max = one.error;
-                        chosen = one;
-                } else
-                        program_free(one.program);
+        r = try_all(c, groups, calibration, o, &j, &chosen, report, e);
+        if (r >= 0 && o->precision < 0 && !chosen.sure && !o->force &&
+            chosen.agreement < o->agreement_min)
+                r = refuse(o, report, e);
+        if (r < 0) {
+                program_free(chosen.program);
+                return r;
         }
-        if (chosen.program) {
-                *ret = chosen.program;
-                return 0;
-        }
-        if (overflow.text[0] && o->precision >= 0)
-                return error_set(e, -EOVERFLOW, "%s: %s", precision_name((Precision)o->precision),
-                                 overflow.text);
-        return refuse(o, report, e);
+        report->error_max = chosen.error;
+        report->agreement_bound = chosen.program->trees_only
+                                          ? 1
+                                          : choose_agreement_bound(chosen.agreement, j.n);
+        *ret = chosen.program;
+        return 0;
 }
 
 int choose_precision(const Cells *c, const Groups *groups, const CompileOptions *o, Program **ret,
@@ -248,6 +275,7 @@ int choose_precision(const Cells *c, const Groups *groups, const CompileOptions 
 
         for (int p = 0; p < _PRECISION_COUNT; p++)
                 report->agreement[p] = (double)NAN;
+        report->agreement_bound = (double)NAN;
         if (o->calibration && o->calibration->n_rows > 0)
                 r = choose_by_rows(c, groups, o, &one.program, report, e);
         else {

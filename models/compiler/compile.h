@@ -16,9 +16,10 @@ typedef struct CalibrationRows {
 
 typedef struct CompileOptions {
         const char *name; /* of the program; a C identifier */
-        int precision;    /* a Precision, or -1: measure all and take the cheapest that agrees */
-        double agreement_min; /* share of rows with the same decision that "agrees" means, after a
-                                 standard deviation of that share is taken off; 0.995 */
+        int precision;    /* a Precision, or -1: measure all and take the cheapest that agrees with
+                             99 % certainty, else the best */
+        double agreement_min; /* share of rows with the same decision that "agrees" means; 0.995 */
+        bool force;           /* the best is taken where none agrees, in place of refusing */
         const CalibrationRows *calibration; /* NULL: only models of trees, which need none */
         const Interval *field_ranges; /* [n_fields] or NULL: what the feature spec states of each */
         double threshold; /* NAN, or what a model that gives one number decides by: above it, 1 */
@@ -36,6 +37,8 @@ typedef struct CompileReport {
          * model that decides nothing: the share of rows whose outputs are all within 1 % of their
          * range. */
         double agreement[_PRECISION_COUNT];
+        double agreement_bound; /* of the one chosen: what share of rows not seen will agree, with
+                                   99 % certainty; 1 of trees alone; NAN: no rows */
         double error_max;       /* largest |output - float output| of the one chosen */
         size_t rows;            /* that agreement was measured on */
         size_t multiplications; /* multiply-accumulates of one inference */

@@ -182,8 +182,7 @@ static void set_options(Job *j, const CommandOptions *o) {
         j->compile.field_ranges = j->spec ? j->spec->ranges : NULL;
         if (!isnan(o->agreement_min))
                 j->compile.agreement_min = o->agreement_min;
-        if (o->force)
-                j->compile.agreement_min = 0;
+        j->compile.force = o->force;
         if (rows->n_rows == 0)
                 return;
         j->calibration_rows = (CalibrationRows){

@@ -198,6 +198,7 @@ json_object *sheet_new(const Job *j, Target target, const SheetKernel *kernel) {
         sheet_set(o, "precision", text_of(p->trees_only ? "exact" : precision_name(p->precision)));
         sheet_set(o, "agreement", sheet_number(job_agreement(j)));
         sheet_set(o, "agreement_rows", integer_of((int64_t)j->report.rows));
+        sheet_set(o, "agreement_bound", sheet_number(j->report.agreement_bound));
         sheet_set(o, "error_max", sheet_number(j->report.error_max));
         sheet_set(o, "fields", fields_of(j));
         sheet_set(o, "decision", decision_of(p));
@@ -265,6 +266,7 @@ void sheet_print(json_object *sheet, FILE *f) {
                 {"precision", "precision"},
                 {"agreement", "agreement"},
                 {"agreement_rows", "  of rows"},
+                {"agreement_bound", "  at least"},
                 {"error_max", "largest error"},
                 {"multiplications", "multiplications"},
                 {"constant_bytes", "constants, bytes"},

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "build.h"
 
+#include "models/compiler/choose.h"
+
 /* From graph to program: whole numbers decide as floats do. */
 
 static double agreement(const Graph *g, const Program *p, const uint32_t *rows, size_t n) {
@@ -85,7 +87,7 @@ static void test_mlp(void **state) {
                 assert_true(report.agreement[p->precision] >= 0.995);
                 assert_true(report.agreement[PRECISION_INT16] >= 0.998);
                 assert_true(report.agreement[PRECISION_Q16] >= 0.998);
-                assert_true(fresh >= 0.985);
+                assert_true(fresh >= 0.995);
                 assert_int_equal(p->decision, cases[i].widths[cases[i].n - 1] == 1
                                                       ? DECISION_THRESHOLD
                                                       : DECISION_ARGMAX);
@@ -332,6 +334,83 @@ static void test_values(void **state) {
         }
 }
 
+/* What the shares say of rows not seen: known values of Wilson's interval. */
+static void test_bound(void **state) {
+        assert_true(fabs(choose_agreement_bound(1, 1000) - 0.994617) < 1e-5);
+        assert_true(fabs(choose_agreement_bound(0.5, 100) - 0.386710) < 1e-5);
+        assert_true(choose_agreement_bound(1, 1077) >= 0.995);
+        assert_true(choose_agreement_bound(1, 1076) < 0.995);
+        assert_true(choose_agreement_bound(1 - 2.0 / 2000, 2000) >= 0.995);
+        assert_true(choose_agreement_bound(1 - 3.0 / 2000, 2000) < 0.995);
+        assert_true(choose_agreement_bound(0, 50) >= 0 && choose_agreement_bound(0, 50) < 1e-9);
+        assert_true(choose_agreement_bound(1, 0) < 1e-9);
+}
+
+/* Few rows do not make int8 look as good as it is not; many do where it is. */
+static void test_choice(void **state) {
+        static const double line[] = {0.1};
+        size_t x;
+        _cleanup_(graph_freep)
+        Graph *g = graph_of_rows(1, &x);
+        uint32_t rows[3000];
+        CalibrationRows calibration = {200, 1, rows};
+        CompileOptions o = COMPILE_OPTIONS_INIT;
+        CompileReport report;
+        Program *p;
+
+        for (uint32_t i = 0; i < ELEMENTSOF(rows); i++)
+                rows[i] = i * 7 % 100;
+        x = node_of(g, "", "MatMul", 1, 2,
+                    (size_t[]){x, constant(g, ELEMENT_F32, 2, (int64_t[]){1, 1}, line)});
+        finish(g, unary(g, "Sigmoid",
+                        binary(g, "Sub", x, constant(g, ELEMENT_F32, 0, NULL, (double[]){4.95}))));
+        o.calibration = &calibration;
+        p = compiled(g, &o, &report);
+        assert_int_equal(p->precision, PRECISION_INT16);
+        assert_true(report.agreement[PRECISION_INT8] >= 1 && report.agreement_bound < 0.995);
+        program_free(p);
+        calibration.n_rows = ELEMENTSOF(rows);
+        p = compiled(g, &o, &report);
+        assert_int_equal(p->precision, PRECISION_INT8);
+        assert_true(isnan(report.agreement[PRECISION_INT16]) || report.agreement_bound >= 0.995);
+        program_free(p);
+        o.agreement_min = 1; /* never sure, but it is so */
+        p = compiled(g, &o, &report);
+        assert_int_equal(p->precision, PRECISION_INT16);
+        program_free(p);
+}
+
+/* Two large fields that differ by one: no precision tells them apart. Refused, but by force. */
+static void test_force(void **state) {
+        size_t x;
+        _cleanup_(graph_freep)
+        Graph *g = graph_of_rows(2, &x);
+        uint32_t rows[4000];
+        CalibrationRows calibration = {ELEMENTSOF(rows) / 2, 2, rows};
+        CompileOptions o = COMPILE_OPTIONS_INIT;
+        CompileReport report;
+        Program *p;
+        Error e = ERROR_INIT;
+        double best = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i += 2) {
+                rows[i] = 1 + random_u32() % (1u << 23);
+                rows[i + 1] = rows[i] + (random_u32() % 2 ? 1 : -1u);
+        }
+        finish(g, node_of(g, "", "MatMul", 1, 2,
+                          (size_t[]){x, constant(g, ELEMENT_F32, 2, (int64_t[]){2, 2},
+                                                 (double[]){1, 0, 0, 1})}));
+        o.calibration = &calibration;
+        assert_int_equal(compile_graph(g, &o, &p, NULL, &e), -EDOM);
+        assert_non_null(strstr(e.text, "no precision decides"));
+        o.force = true;
+        p = compiled(g, &o, &report);
+        for (int k = 0; k < _PRECISION_COUNT; k++)
+                best = fmax(best, report.agreement[k]);
+        assert_true(report.agreement[p->precision] >= best);
+        program_free(p);
+}
+
 /* No calibration rows, and rows of another width. */
 static void test_refusals(void **state) {
         size_t x;
@@ -359,7 +438,8 @@ int main(void) {
                 cmocka_unit_test(test_recurrent), cmocka_unit_test(test_sklearn),
                 cmocka_unit_test(test_linear),    cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_bytes),     cmocka_unit_test(test_outliers),
-                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_values),    cmocka_unit_test(test_bound),
+                cmocka_unit_test(test_choice),    cmocka_unit_test(test_force),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
