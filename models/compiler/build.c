@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -127,8 +128,15 @@ static int run_tool(const BuildFolder *f, const char *variable, const char *cons
         return r > 0 ? complain(f, argv[0], r, e) : 0;
 }
 
+static const char *include_dir(void) {
+        const char *given = secure_getenv("AIKM_INCLUDE_DIR");
+
+        return given && given[0] ? given : AIKM_BPF_INCLUDE_DIR;
+}
+
 static int run_clang(const BuildFolder *f, const char *source, const char *object, Error *e) {
-        const char *include = secure_getenv("AIKM_INCLUDE_DIR");
+        const char *include = include_dir();
+        char prefix[PATH_MAX + 32];
         const char *argv[] = {
                 NULL,
                 "-O2",
@@ -140,10 +148,11 @@ static int run_clang(const BuildFolder *f, const char *source, const char *objec
                 "-Wno-unused-function",
                 "-fno-stack-protector",
                 "-fdebug-compilation-dir=.",
+                prefix,
                 "-idirafter",
                 AIKM_MULTIARCH_INCLUDE,
                 "-I",
-                include && include[0] ? include : AIKM_BPF_INCLUDE_DIR,
+                include,
                 "-c",
                 source,
                 "-o",
@@ -151,6 +160,8 @@ static int run_clang(const BuildFolder *f, const char *source, const char *objec
                 NULL,
         };
 
+        /* BTF has file names in it: those of any build are the same. */
+        snprintf(prefix, sizeof(prefix), "-ffile-prefix-map=%s/=", include);
         return run_tool(f, "AIKM_CLANG", clangs, argv, NULL, e);
 }
 

@@ -81,7 +81,8 @@ void command_options_print_help(FILE *f) {
               "      --threshold=NUMBER   a model that gives one number decides 1 above it\n"
               "      --values             the model decides nothing, its outputs are numbers\n"
               "      --runs=N             bench: the median of so many\n"
-              "      --no-kernel          verify: float engine and integer reference alone\n"
+              "      --no-kernel          ask nothing of the kernel at hand; verify: float engine\n"
+              "                           and integer reference alone\n"
               "      --force              go on where too few rows agree\n"
               "      --json               write JSON\n"
               "\nSee aikm-compile(1).\n",

@@ -206,7 +206,8 @@ json_object *sheet_new(const Job *j, Target target, const SheetKernel *kernel) {
         sheet_set(o, "cells", integer_of((int64_t)p->n_cells));
         sheet_set(o, "constant_bytes", integer_of(constants_of(p)));
         sheet_set(o, "multiplications", integer_of((int64_t)j->report.multiplications));
-        sheet_set(o, "kernel", kernel_of(kernel));
+        if (kernel)
+                sheet_set(o, "kernel", kernel_of(kernel));
         return o;
 }
 

@@ -98,7 +98,7 @@ int verb_compile(const CommandOptions *o, Error *e) {
         _cleanup_(build_folder_done)
         BuildFolder folder = {};
         _cleanup_json_ json_object *sheet = NULL;
-        SheetKernel kernel;
+        SheetKernel kernel = {.loaded = false};
         int r;
 
         r = job_compile(&j, o, e);
@@ -110,8 +110,9 @@ int verb_compile(const CommandOptions *o, Error *e) {
                 r = build_object(&folder, j.program->name, /* skeleton= */ true, e);
         if (r < 0)
                 return r;
-        ask_kernel(&j, &kernel);
-        r = write_sheet(&j, &folder, j.target, &kernel, &sheet, e);
+        if (!o->no_kernel)
+                ask_kernel(&j, &kernel);
+        r = write_sheet(&j, &folder, j.target, o->no_kernel ? NULL : &kernel, &sheet, e);
         if (r >= 0)
                 r = publish(&j, &folder, o->output, e);
         if (r < 0)
