@@ -28,17 +28,18 @@ static int add(Capture *c, size_t file, size_t number, const PcapFrame *f, const
 
 int capture_read_pcap(Capture *c, FILE *f, const char *path, const char *source, const char *label,
                       Error *e) {
-        const char *slash = strrchr(path, '/');
         _cleanup_(pcap_done)
         Pcap pcap = PCAP_INIT;
         PcapFrame frame;
         int64_t file;
         int r;
 
+        if (strpbrk(path, ",\r\n"))
+                return error_set(e, -EINVAL, "%s: rows can not hold a name with a comma", path);
         r = pcap_open(f, path, &pcap, e);
         if (r < 0)
                 return r;
-        file = capture_file(c, source, slash ? slash + 1 : path);
+        file = capture_file(c, source, path);
         if (file < 0)
                 return error_set(e, -ENOMEM, "%s: out of memory", path);
         while ((r = pcap_next(&pcap, &frame, e)) > 0)

@@ -12,8 +12,7 @@
 #include "models/packets/capture.h"
 
 typedef struct Options {
-        const char *source;
-        const char *label;
+        Capture capture;
         bool keys;
         unsigned fields[PACKET_FIELD_COUNT];
         size_t n_fields;
@@ -26,17 +25,19 @@ static int usage(FILE *f, int status) {
         fputs("Usage: aikm-packets [OPTION]... FILE...\n"
               "Recorded packets to rows of the traffic filter's fields, as CSV.\n"
               "\n"
-              "FILE is a pcap file, or a CSV file of packet headers (its name ends in .csv, or is "
-              "-\n"
-              "for the standard input). Packets are taken file by file, in the order of time; "
-              "those\n"
-              "that the filter does not judge are left out.\n"
+              "FILE is a pcap file, or a CSV file of packet headers (its name ends in .csv). "
+              "Files\n"
+              "are taken one by one, their packets in the order of time; those that the filter "
+              "does\n"
+              "not judge are left out.\n"
               "\n"
+              "  --benign FILE          a pcap file of packets with the label 0\n"
+              "  --malicious FILE       a pcap file of packets with the label 1\n"
               "  --fields NAME,NAME...  these fields (default: all)\n"
-              "  --label 0|1            of all packets of pcap files: benign or malicious\n"
-              "  --source TEXT          of all packets of pcap files (default: pcap)\n"
               "  --no-keys              leave out the columns src, file, line, label, cls\n"
-              "  --list                 the fields\n",
+              "  --list                 the fields\n"
+              "  -h, --help             this text\n"
+              "  --version              the version\n",
               f);
         return status;
 }
@@ -57,30 +58,42 @@ static int parse_fields(Options *o, char *names) {
         return 0;
 }
 
-static int read_file(Capture *c, const char *path, const Options *o, Error *e) {
+static int read_file(Capture *c, const char *path, const char *label) {
         size_t n = strlen(path);
+        Error e = ERROR_INIT;
         _cleanup_fclose_
-        FILE *f = NULL;
+        FILE *f = fopen(path, "re");
+        int r;
 
-        if (streq(path, "-"))
-                return capture_read_headers(c, stdin, "standard input", e);
-        f = fopen(path, "re");
         if (!f)
-                return error_set(e, -errno, "%s: %s", path, strerror(errno));
-        if (n > 4 && streq(path + n - 4, ".csv"))
-                return capture_read_headers(c, f, path, e);
-        return capture_read_pcap(c, f, path, o->source, o->label, e);
+                r = error_set(&e, -errno, "%s: %s", path, strerror(errno));
+        else if (n > 4 && streq(path + n - 4, ".csv"))
+                r = capture_read_headers(c, f, path, &e);
+        else
+                r = capture_read_pcap(c, f, path, "pcap", label, &e);
+        if (r < 0)
+                fprintf(stderr, "aikm-packets: %s\n", e.text[0] ? e.text : strerror(-r));
+        return r;
 }
 
-static int write_rows(const Capture *c, const Options *o, FilterTwin *t) {
-        uint32_t fields[PACKET_FIELD_COUNT];
-        int64_t first_ns = 0;
-
+static void write_names(const Options *o) {
         if (o->keys)
                 fputs("src,file,line,label,cls,", stdout);
         for (size_t k = 0; k < o->n_fields; k++)
                 printf("%s%s", k > 0 ? "," : "", packet_field_table[o->fields[k]].name);
         putchar('\n');
+}
+
+static int write_rows(const Options *o) {
+        _cleanup_(filter_twin_freep)
+        FilterTwin *t = NULL;
+        const Capture *c = &o->capture;
+        uint32_t fields[PACKET_FIELD_COUNT];
+        int64_t first_ns = 0;
+
+        if (filter_twin_new(&t) < 0)
+                return -ENOMEM;
+        write_names(o);
         for (size_t i = 0; i < c->n_packets; i++) {
                 const CapturePacket *p = &c->packets[i];
                 const CaptureFile *f = &c->files[p->file];
@@ -102,29 +115,6 @@ static int write_rows(const Capture *c, const Options *o, FilterTwin *t) {
         return fflush(stdout) == 0 && !ferror(stdout) ? 0 : -EIO;
 }
 
-static int run(const Options *o, char **paths) {
-        _cleanup_(capture_done)
-        Capture c = CAPTURE_INIT;
-        _cleanup_(filter_twin_freep)
-        FilterTwin *t = NULL;
-        Error e = ERROR_INIT;
-        int r = filter_twin_new(&t);
-
-        for (char **path = paths; *path && r >= 0; path++)
-                r = read_file(&c, *path, o, &e);
-        if (r >= 0) {
-                capture_sort(&c);
-                r = write_rows(&c, o, t);
-        }
-        if (r < 0) {
-                fprintf(stderr, "aikm-packets: %s\n", e.text[0] ? e.text : strerror(-r));
-                return EXIT_FAILURE;
-        }
-        fprintf(stderr, "aikm-packets: %zu packets of %zu files; %zu left out\n", c.n_packets,
-                c.n_files, c.n_unknown);
-        return EXIT_SUCCESS;
-}
-
 static int list(void) {
         for (size_t i = 0; i < PACKET_FIELD_COUNT; i++) {
                 const PacketFieldInfo *f = &packet_field_table[i];
@@ -135,48 +125,68 @@ static int list(void) {
         return EXIT_SUCCESS;
 }
 
+/* Returns an exit status, or -1: go on. */
+static int parse_option(Options *o, int c) {
+        switch (c) {
+        case 'b':
+        case 'm':
+                return read_file(&o->capture, optarg, c == 'm' ? "1" : "0") < 0 ? EXIT_FAILURE : -1;
+        case 'f':
+                return parse_fields(o, optarg) < 0 ? 2 : -1;
+        case 'k':
+                o->keys = false;
+                return -1;
+        case 'l':
+                return list();
+        case 'v':
+                puts("aikm-packets " AIKM_VERSION);
+                return EXIT_SUCCESS;
+        case 'h':
+                return usage(stdout, EXIT_SUCCESS);
+        default:
+                return usage(stderr, 2);
+        }
+}
+
+static void options_done(Options *o) {
+        capture_done(&o->capture);
+}
+
 int main(int argc, char **argv) {
         static const struct option options[] = {
+                {"benign", required_argument, NULL, 'b'},
+                {"malicious", required_argument, NULL, 'm'},
                 {"fields", required_argument, NULL, 'f'},
-                {"label", required_argument, NULL, 'l'},
-                {"source", required_argument, NULL, 's'},
                 {"no-keys", no_argument, NULL, 'k'},
-                {"list", no_argument, NULL, 'L'},
+                {"list", no_argument, NULL, 'l'},
                 {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},
                 {NULL, 0, NULL, 0},
         };
-        Options o = {.source = "pcap", .label = "", .keys = true, .n_fields = PACKET_FIELD_COUNT};
+        _cleanup_(options_done)
+        Options o = {.keys = true, .n_fields = PACKET_FIELD_COUNT};
+        int r;
 
         for (unsigned i = 0; i < PACKET_FIELD_COUNT; i++)
                 o.fields[i] = i;
-        for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;)
-                switch (c) {
-                case 'f':
-                        if (parse_fields(&o, optarg) < 0)
-                                return 2;
-                        break;
-                case 'l':
-                        if (!streq(optarg, "0") && !streq(optarg, "1")) {
-                                fprintf(stderr, "aikm-packets: --label: '%s' is neither 0 nor 1\n",
-                                        optarg);
-                                return 2;
-                        }
-                        o.label = optarg;
-                        break;
-                case 's':
-                        o.source = optarg;
-                        break;
-                case 'k':
-                        o.keys = false;
-                        break;
-                case 'L':
-                        return list();
-                case 'h':
-                        return usage(stdout, EXIT_SUCCESS);
-                default:
-                        return usage(stderr, 2);
-                }
-        if (optind == argc)
+        for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) >= 0;) {
+                int status = parse_option(&o, c);
+
+                if (status >= 0)
+                        return status;
+        }
+        for (int i = optind; i < argc; i++)
+                if (read_file(&o.capture, argv[i], "") < 0)
+                        return EXIT_FAILURE;
+        if (o.capture.n_files == 0)
                 return usage(stderr, 2);
-        return run(&o, argv + optind);
+        capture_sort(&o.capture);
+        r = write_rows(&o);
+        if (r < 0) {
+                fprintf(stderr, "aikm-packets: %s\n", strerror(-r));
+                return EXIT_FAILURE;
+        }
+        fprintf(stderr, "aikm-packets: %zu packets of %zu files; %zu left out\n",
+                o.capture.n_packets, o.capture.n_files, o.capture.n_unknown);
+        return EXIT_SUCCESS;
 }

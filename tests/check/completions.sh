@@ -26,14 +26,19 @@ while read -r letter name; do
     need systemd/completions/_aikmctl "option --$name" "${letter:+\\{-$letter\\+?,}--$name(=?\\}|\\[)"
 done <<<"$options"
 
-# aikm-compile's are in a table of getopt_long's.
-compile_options=$(sed -nE 's/^ *\{"([a-z-]+)", (no|required)_argument, .*/\1/p' models/compiler/options.c)
-[ "$(wc -l <<<"$compile_options")" -ge 15 ] || { echo "too few options found in models/compiler/options.c"; exit 1; }
-for name in $compile_options; do
-    need systemd/completions/aikm-compile.bash "option --$name" "[ ']--$name[ ']"
-    need systemd/completions/aikm-compile.fish "option --$name" "^complete .* -l $name( |\$)"
-    need systemd/completions/_aikm-compile "option --$name" "[',]--$name(=?[}]|=?\\[)"
-done
+# The compiler's and aikm-packets' are in tables of getopt_long's.
+long_options() { # program, source, at least
+    local name names
+    names=$(sed -nE 's/^ *\{"([a-z-]+)", (no|required)_argument, .*/\1/p' "$2")
+    [ "$(wc -l <<<"$names")" -ge "$3" ] || { echo "too few options found in $2"; exit 1; }
+    for name in $names; do
+        need "systemd/completions/$1.bash" "option --$name" "[ ']--$name[ ']"
+        need "systemd/completions/$1.fish" "option --$name" "^complete .* -l $name( |\$)"
+        need "systemd/completions/_$1" "option --$name" "[',*]--$name(=?[}]|=?\\[)"
+    done
+}
+long_options aikm-compile models/compiler/options.c 15
+long_options aikm-packets models/packets/main.c 7
 
 # What bash offers at the end of a line. Outside readline there is no compopt.
 compopt() { :; }
@@ -62,7 +67,7 @@ offers 'aikmctl -M .h' .host
 offers 'aikmctl -j mode ' observe enforce
 offers 'aikmctl policy set thresholds.dw' thresholds.dwell=
 offers 'aikmctl policy set mode=advise classes.batch.ni' classes.batch.nice=
-for program in aikmctl aikm-compile; do
+for program in aikmctl aikm-compile aikm-packets; do
     bash -n "systemd/completions/$program.bash" || bad=1
     ! command -v zsh >/dev/null || zsh -n "systemd/completions/_$program" || bad=1
     ! command -v fish >/dev/null || fish --no-execute "systemd/completions/$program.fish" || bad=1

@@ -46,6 +46,8 @@ need('aikm-record.8', 'option', r'\*(?:-[a-z]\*, \*)?--{}\*', 6, rows)
 
 rows = re.findall(r'\{"([a-z-]+)", (?:no|required|optional)_argument,', read('models/compiler/options.c'))
 need('aikm-compile.1', 'option', r'\*(?:-[a-z]\*, \*)?--{}\*', 15, rows)
+rows = re.findall(r'\{"([a-z-]+)", (?:no|required|optional)_argument,', read('models/packets/main.c'))
+need('aikm-packets.1', 'option', r'\*(?:-[a-z]\*, \*)?--{}\*', 5, rows)
 variables = re.findall(r'(?:getenv|run_tool)\((?:f, )?"(\w+)"', read('models/compiler/*.c'))
 need('aikm-compile.1', 'variable', r'^\*(?:.*\*, \*)?{}\*', 4, variables)
 
