@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A flood as an administrator meets it, by aikmctl alone: a filter is attached, watched in shadow,
- * let loose for a time beside people who work, and taken off. filter-session AIKMD AIKMCTL
- * OBJECT-FOLDER
+ * let loose for a time beside people who work, and taken off; with a model of the test's own, and
+ * with the shipped one. filter-session AIKMD AIKMCTL OBJECT-FOLDER MODEL-FOLDER
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,6 +89,13 @@ static uint64_t number_of(const Fixture *f, const char *arguments, const char *k
         return n;
 }
 
+static uint64_t of_source(const Fixture *f, const char *source, const char *key) {
+        char arguments[128];
+
+        snprintf(arguments, sizeof(arguments), "filter explain %s --json", source);
+        return number_of(f, arguments, key);
+}
+
 static uint64_t of_filter(const Fixture *f, const char *key) {
         return number_of(f, "filter status --json", key);
 }
@@ -137,6 +144,17 @@ static int teardown(void **state) {
         return fixture_teardown(state);
 }
 
+static void tell(const Fixture *f) {
+        static const char *const sources[] = {FLOOD_SOURCE, BENIGN_SOURCE};
+
+        for (size_t i = 0; i < ELEMENTSOF(sources); i++)
+                printf("%s %s: %llu packets, %llu malicious, %llu dropped\n",
+                       i ? "benign" : "flood", sources[i],
+                       (unsigned long long)of_source(f, sources[i], "packets"),
+                       (unsigned long long)of_source(f, sources[i], "malicious"),
+                       (unsigned long long)of_source(f, sources[i], "dropped"));
+}
+
 /* In shadow the flood comes through, and all of it is counted. */
 static void watch(const Fixture *f) {
         run(f, "filter attach f0 --model syn", "drops nothing until");
@@ -156,26 +174,17 @@ static void trip(const Fixture *f) {
 }
 
 static void enforce(const Fixture *f) {
-        uint64_t flood, dropped;
         int lost;
 
         run(f, "filter mode enforce f0 --for 60s --kill-share 1", "for 1min");
         wait_for(f, "dropped", 5000);
         assert_int_equal(filter_loads_work(&loads), 0);
         lost = filter_loads_wait(&loads);
-        flood = number_of(f, "filter explain " FLOOD_SOURCE " --json", "malicious");
-        dropped = number_of(f, "filter explain " FLOOD_SOURCE " --json", "dropped");
-        printf("flood: %llu packets malicious, %llu dropped; benign: %llu packets, %llu dropped\n",
-               (unsigned long long)flood, (unsigned long long)dropped,
-               (unsigned long long)number_of(f, "filter explain " BENIGN_SOURCE " --json",
-                                             "packets"),
-               (unsigned long long)number_of(f, "filter explain " BENIGN_SOURCE " --json",
-                                             "dropped"));
+        tell(f);
         assert_int_equal(lost, 0);
-        assert_true(dropped > 5000);
-        assert_true(number_of(f, "filter explain " BENIGN_SOURCE " --json", "packets") >
-                    PAGES * 5 + KEYS);
-        assert_int_equal(number_of(f, "filter explain " BENIGN_SOURCE " --json", "malicious"), 0);
+        assert_true(of_source(f, FLOOD_SOURCE, "dropped") > 5000);
+        assert_true(of_source(f, BENIGN_SOURCE, "packets") > PAGES * 5 + KEYS);
+        assert_int_equal(of_source(f, BENIGN_SOURCE, "malicious"), 0);
         run(f, "filter status", "enforce, ");
 }
 
@@ -205,14 +214,56 @@ static void test_session(void **state) {
         end(f);
 }
 
+static bool is_in_flood(void *userdata) {
+        const Fixture *f = userdata;
+
+        return of_source(f, FLOOD_SOURCE, "packets") > 20000;
+}
+
+/* People's packets it may take for malicious: one of a hundred. */
+static void check_benign(const Fixture *f) {
+        uint64_t packets = of_source(f, BENIGN_SOURCE, "packets");
+
+        assert_true(packets > PAGES * 5 + KEYS);
+        assert_true(of_source(f, BENIGN_SOURCE, "malicious") <= packets / 100);
+}
+
+/* Nobody names a model: the one that comes with aikmd tells the flood from people who work. */
+static void test_shipped_model(void **state) {
+        Fixture *f = *state;
+
+        run(f, "filter attach f0", "drops nothing until");
+        run(f, "filter status", "default-filter");
+        assert_int_equal(filter_loads_work(&loads), 0);
+        assert_int_equal(filter_loads_wait(&loads), 0);
+        tell(f);
+        check_benign(f);
+        assert_int_equal(filter_loads_flood(&loads, sender), 0);
+        wait_for(f, "malicious", 1000);
+        if (!fixture_wait(is_in_flood, f))
+                fail_msg("no flood");
+        assert_true(of_source(f, FLOOD_SOURCE, "malicious") >
+                    of_source(f, FLOOD_SOURCE, "packets") / 100 * 95);
+        assert_int_equal(of_filter(f, "dropped"), 0);
+        run(f, "filter mode enforce f0 --for 60s --kill-share 1", "for 1min");
+        wait_for(f, "dropped", 5000);
+        assert_int_equal(filter_loads_work(&loads), 0);
+        assert_int_equal(filter_loads_wait(&loads), 0);
+        tell(f);
+        check_benign(f);
+        filter_loads_end_flood(&loads);
+        run(f, "filter detach f0", "No filter is on f0 any more.");
+}
+
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_session, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_shipped_model, setup, teardown),
         };
         int r;
 
-        if (argc != 4) {
-                fprintf(stderr, "usage: filter-session AIKMD AIKMCTL OBJECT-FOLDER\n");
+        if (argc != 5) {
+                fprintf(stderr, "usage: filter-session AIKMD AIKMCTL OBJECT-FOLDER MODEL-FOLDER\n");
                 return 2;
         }
         if (geteuid() != 0) {
@@ -222,6 +273,8 @@ int main(int argc, char *argv[]) {
         fixture_aikmd = argv[1];
         aikmctl = argv[2];
         objects = argv[3];
+        if (setenv("AIKM_MODEL_DIR", argv[4], 1) < 0)
+                return 1;
         r = filter_net_set_up(&net);
         if (r == 0) {
                 snprintf(filter_dir, sizeof(filter_dir), "%s/aikmd", net.bpffs);
