@@ -111,6 +111,13 @@ static int member_name(json_object *manifest, const char *key, const char **ret,
         return 0;
 }
 
+/* An ONNX model is one file, in the weights' place. */
+static const char *member_key(json_object *manifest, const char *key) {
+        bool onnx = json_get(manifest, "onnx", json_type_object);
+
+        return onnx && streq(key, "weights") ? "onnx" : key;
+}
+
 static int open_members(const char *path, int fds[MEMBERS], Error *e) {
         static const char *const keys[MEMBERS] = {NULL, "cfg", "weights", "validation"};
         _cleanup_close_
@@ -129,7 +136,7 @@ static int open_members(const char *path, int fds[MEMBERS], Error *e) {
                 int r = 0;
 
                 if (keys[i])
-                        r = member_name(manifest, keys[i], &file, e);
+                        r = member_name(manifest, member_key(manifest, keys[i]), &file, e);
                 if (r >= 0 && file)
                         r = model_read_file(dir_fd, file, &data, &size, e);
                 if (r < 0)

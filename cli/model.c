@@ -40,11 +40,15 @@ int model_call(Context *c, const char *method, bool rows, json_object **ret, Err
 }
 
 static int list(Context *c, const Args *args) {
-        static const Column columns[] = {
-                {"MODEL", 0, 8, 40, false},      {"VERSION", 3, 4, 16, false},
-                {"SOURCE", 2, 0, 0, false},      {"IN USE", 0, 0, 0, false},
-                {"MACRO-F1", 1, 0, 0, true},     {"DIGEST", 4, 0, 0, false},
-                {"REFUSED FOR", 1, 8, 0, false}, {0}};
+        static const Column columns[] = {{"MODEL", 0, 8, 40, false},
+                                         {"VERSION", 3, 4, 16, false},
+                                         {"SOURCE", 2, 0, 0, false},
+                                         {"FORMAT", 4, 0, 0, false},
+                                         {"IN USE", 0, 0, 0, false},
+                                         {"MACRO-F1", 1, 0, 0, true},
+                                         {"DIGEST", 4, 0, 0, false},
+                                         {"REFUSED FOR", 1, 8, 0, false},
+                                         {0}};
         _cleanup_(table_freep)
         Table *t = NULL;
         _cleanup_json_ json_object *rows = NULL;
@@ -61,12 +65,14 @@ static int list(Context *c, const Args *args) {
                 const json_object *row = json_object_array_get_idx(rows, i);
                 bool current = json_flag(row, "current"), usable = json_flag(row, "usable");
                 const char *digest = json_str(row, "digest"), *reason = json_str(row, "reason"),
-                           *version = json_str(row, "model_version");
+                           *version = json_str(row, "model_version"),
+                           *format = json_str(row, "format");
                 double f1;
 
                 table_add(t, json_str(row, "name"), current ? STYLE_BOLD : STYLE_NONE);
                 table_add(t, version && version[0] ? version : NULL, STYLE_NONE);
                 table_add(t, json_str(row, "source"), STYLE_NONE);
+                table_add(t, format && format[0] ? format : NULL, STYLE_NONE);
                 table_add(t,
                           current                      ? "yes"
                           : json_flag(row, "previous") ? "before"
@@ -141,6 +147,10 @@ static int info(Context *c, const Args *args) {
                      json_str(row, "model_version") ?: "");
         report_field(c, stdout, "Source", STYLE_NONE, "%s%s", json_str(row, "source") ?: "?",
                      json_flag(row, "current") ? ", in use" : "");
+        text = json_str(row, "format");
+        if (text && text[0])
+                report_field(c, stdout, "Format", STYLE_NONE, "%s",
+                             streq(text, "onnx") ? "ONNX" : text);
         reason = json_str(row, "reason");
         if (reason && reason[0])
                 report_field(c, stdout, "Refused for", STYLE_BAD, "%s", reason);
@@ -155,6 +165,7 @@ static int info(Context *c, const Args *args) {
         report_field(c, stdout, "Manifest", STYLE_NONE, "%s", json_str(row, "manifest_path") ?: "");
         print_file(c, manifest, "Network", "cfg");
         print_file(c, manifest, "Weights", "weights");
+        print_file(c, manifest, "Network", "onnx");
         print_file(c, manifest, "Validation", "validation");
         print_training(c, manifest);
         return CLI_OK;

@@ -25,7 +25,7 @@ enum ModelOption {
 
 /* A model's files as memory files that nobody can change any more. */
 typedef struct ModelBundle {
-        int fds[4]; /* manifest, cfg, weights, validation rows */
+        int fds[4]; /* manifest, cfg, weights or ONNX model, validation rows */
 } ModelBundle;
 
 #define MODEL_BUNDLE_INIT ((ModelBundle){.fds = {-EBADF, -EBADF, -EBADF, -EBADF}})

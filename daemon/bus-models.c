@@ -51,6 +51,10 @@ static int append_model(sd_bus_message *reply, const Manager *m, const ModelEntr
         if (r >= 0)
                 r = bus_append_string(reply, "Source", model_source_to_string(entry->source));
         if (r >= 0)
+                r = bus_append_string(
+                        reply, "Format",
+                        manifest.weights.sha256[0] ? model_format_to_string(manifest.format) : "");
+        if (r >= 0)
                 r = bus_append_string(reply, "ModelVersion", manifest.version);
         if (r >= 0)
                 r = bus_append_string(reply, "Digest", manifest.weights.sha256);

@@ -340,10 +340,11 @@ static int write_members(int fd, const Manifest *m, const ModelFiles *files, Err
         const struct {
                 const ManifestFile *as;
                 const ModelFile *file;
+                const char *what;
         } members[] = {
-                {&m->cfg, &files->cfg},
-                {&m->weights, &files->weights},
-                {&m->validation, &files->validation},
+                {&m->cfg, &files->cfg, "a cfg was"},
+                {&m->weights, &files->weights, "weights were"},
+                {&m->validation, &files->validation, "validation rows were"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(members); i++) {
@@ -354,9 +355,8 @@ static int write_members(int fd, const Manifest *m, const ModelFiles *files, Err
                         return error_set(e, -EINVAL,
                                          name[0] ? "the file '%s' that the manifest names is empty "
                                                    "or was not given"
-                                                 : "validation rows were given that the manifest "
-                                                   "does not name%s",
-                                         name);
+                                                 : "%s given that the manifest does not name",
+                                         name[0] ? name : members[i].what);
                 if (!name[0])
                         continue;
                 r = io_replace_at(fd, name, members[i].file->data, members[i].file->size, 0600);

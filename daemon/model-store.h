@@ -69,7 +69,8 @@ typedef struct ModelFile {
 } ModelFile;
 
 typedef struct ModelFiles {
-        ModelFile manifest, cfg, weights, validation; /* validation: size 0 where there is none */
+        /* cfg and validation: size 0 where there is none; weights: or the ONNX model */
+        ModelFile manifest, cfg, weights, validation;
 } ModelFiles;
 
 /* A model on the way into the store: its folder is not among the models yet. */

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <sys/types.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <sha2.h>
 
 #include <json-c/json.h>
 
 #include "models/manifest.h"
 
-#include "models/engine.h"
-#include "models/import-darknet.h"
 #include "util/io.h"
 
 #define MANIFEST_SIZE_MAX ((size_t)1024 * 1024)
-#define FILE_SIZE_MAX ((size_t)64 * 1024 * 1024)
 
 DEFINE_CLEANUP(struct json_object *, json_object_put);
 DEFINE_CLEANUP(struct json_tokener *, json_tokener_free);
@@ -28,33 +22,20 @@ typedef struct Reader {
 
 static const char *const root_keys[] = {"name",     "version",         "description", "schema",
                                         "classes",  "horizon_seconds", "cfg",         "weights",
-                                        "features", "training",        "validation",  NULL};
+                                        "features", "training",        "validation",  "onnx",
+                                        NULL};
 static const char *const file_keys[] = {"file", "sha256", NULL};
+static const char *const onnx_keys[] = {"file", "sha256", "output", "logits", NULL};
 static const char *const validation_keys[] = {"file", "sha256", "macro_f1", NULL};
 static const char *const feature_keys[] = {"name", "mean", "deviation", NULL};
 
-static void digest_hex(const void *data, size_t size, char ret_hex[65]) {
-        SHA2_CTX context;
-        uint8_t digest[SHA256_DIGEST_LENGTH];
+const char *model_format_to_string(ModelFormat f) {
+        static const char *const names[_MODEL_FORMAT_COUNT] = {
+                [MODEL_FORMAT_DARKNET] = "darknet",
+                [MODEL_FORMAT_ONNX] = "onnx",
+        };
 
-        SHA256Init(&context);
-        SHA256Update(&context, data, size);
-        SHA256Final(digest, &context);
-        for (size_t i = 0; i < sizeof(digest); i++)
-                snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
-}
-
-int manifest_digest_file(const char *path, char ret_hex[65]) {
-        _cleanup_free_
-        char *data = NULL;
-        size_t size;
-        int r;
-
-        r = io_read_all_at(AT_FDCWD, path, FILE_SIZE_MAX, &data, &size);
-        if (r < 0)
-                return r;
-        digest_hex(data, size, ret_hex);
-        return 0;
+        return names[f];
 }
 
 /* Refuses keys that are not in the list, so that a misspelt one is not silently without effect. */
@@ -205,8 +186,10 @@ static int read_schema(const Reader *in, struct json_object *root, uint64_t *ret
         return 0;
 }
 
-static int read_classes(const Reader *in, struct json_object *root) {
+/* darknet's are in our order, so that no weight ever has to move; ONNX has its own. */
+static int read_classes(const Reader *in, struct json_object *root, Manifest *m) {
         struct json_object *array;
+        unsigned seen = 0;
         int r;
 
         r = get(in, root, "classes", json_type_array, &array);
@@ -215,60 +198,144 @@ static int read_classes(const Reader *in, struct json_object *root) {
         if (json_object_array_length(array) != _CLASS_COUNT)
                 return error_set(in->e, -EINVAL, "%s: classes has %zu entries, must have %d",
                                  in->path, json_object_array_length(array), _CLASS_COUNT);
-        for (int c = 0; c < _CLASS_COUNT; c++) {
-                struct json_object *name = json_object_array_get_idx(array, (size_t)c);
+        for (int i = 0; i < _CLASS_COUNT; i++) {
+                struct json_object *name = json_object_array_get_idx(array, (size_t)i);
+                int c = json_object_is_type(name, json_type_string)
+                                ? class_from_string(json_object_get_string(name))
+                                : -EINVAL;
 
-                if (!json_object_is_type(name, json_type_string) ||
-                    !streq(json_object_get_string(name), class_to_string((LoadClass)c)))
+                if (m->format == MODEL_FORMAT_DARKNET && c != i)
                         return error_set(in->e, -EINVAL, "%s: classes entry %d must be \"%s\"",
-                                         in->path, c, class_to_string((LoadClass)c));
+                                         in->path, i, class_to_string((LoadClass)i));
+                if (c < 0 || seen & 1u << c)
+                        return error_set(in->e, -EINVAL,
+                                         "%s: classes entry %d is no class, or there twice: "
+                                         "\"idle\", \"interactive\", \"server\", \"batch\", "
+                                         "\"io\" and \"memory\" must be there, in the order of "
+                                         "the model's output",
+                                         in->path, i);
+                seen |= 1u << c;
+                m->classes[i] = (LoadClass)c;
         }
         return 0;
 }
 
-static int read_feature(const Reader *in, struct json_object *object, size_t f, Manifest *m) {
-        const char *expected = feature_table[f].name;
+/* Which feature column i is. */
+static int read_feature_name(const Reader *in, struct json_object *object, size_t i, Manifest *m) {
         char name[64];
+        size_t f = 0;
+        int r;
+
+        r = get_string(in, object, "name", name, sizeof(name));
+        if (r < 0)
+                return r;
+        if (m->format == MODEL_FORMAT_DARKNET && !streq(name, feature_table[i].name))
+                return error_set(in->e, -EINVAL, "%s: features entry %zu is '%s', must be '%s'",
+                                 in->path, i, name, feature_table[i].name);
+        while (f < FEATURE_COUNT && !streq(name, feature_table[f].name))
+                f++;
+        if (f == FEATURE_COUNT)
+                return error_set(in->e, -EINVAL, "%s: features entry %zu: there is no feature '%s'",
+                                 in->path, i, name);
+        for (size_t k = 0; k < i; k++)
+                if (m->feature[k] == f)
+                        return error_set(in->e, -EINVAL,
+                                         "%s: features entry %zu: '%s' is there "
+                                         "already, as entry %zu",
+                                         in->path, i, name, k);
+        m->feature[i] = f;
+        return 0;
+}
+
+static int read_feature(const Reader *in, struct json_object *object, size_t i, Manifest *m) {
+        const char *name;
+        size_t f;
+        bool raw;
         int r;
 
         if (!json_object_is_type(object, json_type_object))
                 return error_set(in->e, -EINVAL, "%s: features entry %zu must be an object",
-                                 in->path, f);
+                                 in->path, i);
         r = check_keys(in, object, "a feature", feature_keys);
+        if (r >= 0)
+                r = read_feature_name(in, object, i, m);
         if (r < 0)
                 return r;
-        r = get_string(in, object, "name", name, sizeof(name));
-        if (r < 0)
-                return r;
-        if (!streq(name, expected))
-                return error_set(in->e, -EINVAL, "%s: features entry %zu is '%s', must be '%s'",
-                                 in->path, f, name, expected);
-        r = get_float(in, object, "mean", expected, &m->mean[f]);
-        if (r < 0)
-                return r;
-        r = get_float(in, object, "deviation", expected, &m->deviation[f]);
-        if (r < 0)
-                return r;
-        if (m->deviation[f] <= 0.0f)
-                return error_set(in->e, -EINVAL, "%s: feature %s: 'deviation' must be above 0",
-                                 in->path, expected);
-        return 0;
+        f = m->feature[i];
+        name = feature_table[f].name;
+        raw = m->format == MODEL_FORMAT_ONNX && !json_object_object_get(object, "mean") &&
+              !json_object_object_get(object, "deviation");
+        if (i == 0)
+                m->standardised = !raw;
+        if (raw != !m->standardised)
+                return error_set(in->e, -EINVAL,
+                                 "%s: feature %s: all features or none have 'mean' and 'deviation'",
+                                 in->path, name);
+        if (raw)
+                return 0;
+        r = get_float(in, object, "mean", name, &m->mean[f]);
+        if (r >= 0)
+                r = get_float(in, object, "deviation", name, &m->deviation[f]);
+        if (r >= 0 && m->deviation[f] <= 0.0f)
+                r = error_set(in->e, -EINVAL, "%s: feature %s: 'deviation' must be above 0",
+                              in->path, name);
+        return r;
 }
 
 static int read_features(const Reader *in, struct json_object *root, Manifest *m) {
         struct json_object *array;
+        size_t n;
         int r;
 
         r = get(in, root, "features", json_type_array, &array);
         if (r < 0)
                 return r;
-        if (json_object_array_length(array) != FEATURE_COUNT)
+        n = json_object_array_length(array);
+        if (m->format == MODEL_FORMAT_DARKNET && n != FEATURE_COUNT)
                 return error_set(in->e, -EINVAL, "%s: features has %zu entries, must have %d",
-                                 in->path, json_object_array_length(array), FEATURE_COUNT);
-        for (size_t f = 0; f < FEATURE_COUNT; f++) {
-                r = read_feature(in, json_object_array_get_idx(array, f), f, m);
+                                 in->path, n, FEATURE_COUNT);
+        if (n == 0 || n > FEATURE_COUNT)
+                return error_set(in->e, -EINVAL, "%s: features has %zu entries, must have 1 to %d",
+                                 in->path, n, FEATURE_COUNT);
+        for (size_t f = 0; f < FEATURE_COUNT; f++)
+                m->deviation[f] = 1;
+        for (m->n_features = 0; m->n_features < n; m->n_features++) {
+                r = read_feature(in, json_object_array_get_idx(array, m->n_features), m->n_features,
+                                 m);
                 if (r < 0)
                         return r;
+        }
+        return 0;
+}
+
+/* darknet's two files, or the one of ONNX. */
+static int read_files(const Reader *in, struct json_object *root, Manifest *m) {
+        struct json_object *onnx, *value;
+        int r;
+
+        if (m->format == MODEL_FORMAT_DARKNET) {
+                r = read_file_entry(in, root, "cfg", file_keys, &m->cfg);
+                return r < 0 ? r : read_file_entry(in, root, "weights", file_keys, &m->weights);
+        }
+        if (json_object_object_get(root, "cfg") || json_object_object_get(root, "weights"))
+                return error_set(
+                        in->e, -EINVAL,
+                        "%s: 'onnx' beside 'cfg' or 'weights': a model is one or the other",
+                        in->path);
+        r = read_file_entry(in, root, "onnx", onnx_keys, &m->weights);
+        if (r < 0)
+                return r;
+        onnx = json_object_object_get(root, "onnx");
+        if (json_object_object_get_ex(onnx, "output", &value)) {
+                r = get_string(in, onnx, "output", m->output, sizeof(m->output));
+                if (r < 0)
+                        return r;
+        }
+        if (json_object_object_get_ex(onnx, "logits", &value)) {
+                r = get(in, onnx, "logits", json_type_boolean, &value);
+                if (r < 0)
+                        return r;
+                m->logits = json_object_get_boolean(value);
         }
         return 0;
 }
@@ -319,21 +386,16 @@ static int read_root(const Reader *in, struct json_object *root, Manifest *m) {
         r = check_remarks(in, root);
         if (r < 0)
                 return r;
+        m->format = json_object_object_get_ex(root, "onnx", NULL) ? MODEL_FORMAT_ONNX
+                                                                  : MODEL_FORMAT_DARKNET;
         r = read_schema(in, root, &m->schema);
-        if (r < 0)
-                return r;
-        r = read_classes(in, root);
-        if (r < 0)
-                return r;
-        r = read_file_entry(in, root, "cfg", file_keys, &m->cfg);
-        if (r < 0)
-                return r;
-        r = read_file_entry(in, root, "weights", file_keys, &m->weights);
+        if (r >= 0)
+                r = read_classes(in, root, m);
+        if (r >= 0)
+                r = read_files(in, root, m);
         if (r >= 0)
                 r = read_validation(in, root, m);
-        if (r < 0)
-                return r;
-        return read_features(in, root, m);
+        return r < 0 ? r : read_features(in, root, m);
 }
 
 static int parse_json(const Reader *in, const char *text, size_t size, struct json_object **ret) {
@@ -365,36 +427,6 @@ static int parse_json(const Reader *in, const char *text, size_t size, struct js
                               : json_tokener_error_desc(json_tokener_get_error(tokener)));
 }
 
-/* The file beside the manifest, its digest checked on the very bytes that are returned. */
-static int read_member(const Reader *in, const char *what, const ManifestFile *file,
-                       char **ret_data, size_t *ret_size) {
-        const char *slash = strrchr(in->path, '/');
-        _cleanup_free_
-        char *path = NULL, *data = NULL;
-        char hex[65];
-        size_t size;
-        int r;
-
-        if (asprintf(&path, "%.*s%s", slash ? (int)(slash - in->path) + 1 : 0, in->path,
-                     file->file) < 0) {
-                path = NULL;
-                return error_set(in->e, -ENOMEM, "out of memory");
-        }
-        r = io_read_all_at(AT_FDCWD, path, FILE_SIZE_MAX, &data, &size);
-        if (r == -EFBIG)
-                return error_set(in->e, r, "%s: larger than %zu bytes", path, FILE_SIZE_MAX);
-        if (r < 0)
-                return error_set(in->e, r, "%s: %s", path, strerror(-r));
-        digest_hex(data, size, hex);
-        if (!streq(hex, file->sha256))
-                return error_set(in->e, -EBADMSG,
-                                 "%s: the %s's sha256 is %s, but the manifest says %s", path, what,
-                                 hex, file->sha256);
-        *ret_data = TAKE_PTR(data);
-        *ret_size = size;
-        return 0;
-}
-
 /* The manifest alone. */
 static int read_manifest(const Reader *in, Manifest *ret) {
         _cleanup_(json_object_putp)
@@ -424,70 +456,4 @@ int manifest_read(const char *path, Manifest *ret, Error *e) {
         if (r >= 0)
                 *ret = m;
         return r;
-}
-
-int manifest_read_validation(const char *path, const Manifest *m, char **ret, size_t *ret_size,
-                             Error *e) {
-        if (!m->validation.file[0])
-                return -ENODATA;
-        return read_member(&(Reader){.path = path, .e = e}, "validation rows", &m->validation, ret,
-                           ret_size);
-}
-
-int manifest_load(const char *path, Manifest *ret, Error *e) {
-        Reader in = {.path = path, .e = e};
-        Manifest m = {};
-        int r;
-
-        r = read_manifest(&in, &m);
-        if (r < 0)
-                return r;
-        for (int i = 0; i < 2; i++) {
-                _cleanup_free_
-                char *data = NULL;
-                size_t size;
-
-                r = read_member(&in, i ? "weights" : "cfg", i ? &m.weights : &m.cfg, &data, &size);
-                if (r < 0)
-                        return r;
-        }
-        *ret = m;
-        return 0;
-}
-
-int manifest_load_model(const char *path, Model **ret, Error *e) {
-        _cleanup_free_
-        char *cfg = NULL, *weights = NULL;
-        _cleanup_(engine_freep)
-        Engine *engine = NULL;
-        size_t cfg_size, weights_size;
-        Reader in = {.path = path, .e = e};
-        Error inner = ERROR_INIT;
-        Manifest m = {};
-        int r;
-
-        r = read_manifest(&in, &m);
-        if (r < 0)
-                return r;
-        r = read_member(&in, "cfg", &m.cfg, &cfg, &cfg_size);
-        if (r < 0)
-                return r;
-        r = read_member(&in, "weights", &m.weights, &weights, &weights_size);
-        if (r < 0)
-                return r;
-        r = import_darknet(cfg, cfg_size, weights, weights_size, &engine, &inner);
-        if (r < 0)
-                return error_set(e, r, "%s: %.40s: %.380s", path, m.cfg.file, inner.text);
-        if (engine_inputs(engine) != FEATURE_COUNT || engine_outputs(engine) != _CLASS_COUNT)
-                return error_set(e, -EINVAL,
-                                 "%s: %.40s: a network of %zu inputs and %zu outputs; must be %d "
-                                 "and %d",
-                                 path, m.cfg.file, engine_inputs(engine), engine_outputs(engine),
-                                 FEATURE_COUNT, _CLASS_COUNT);
-        r = network_model_new(m.name, m.version, m.weights.sha256, m.mean, m.deviation, engine,
-                              ret);
-        if (r < 0)
-                return error_set(e, r, "%s: %s", path, strerror(-r));
-        TAKE_PTR(engine);
-        return 0;
 }

@@ -3,7 +3,8 @@
 
 /*
  * The one interface behind which a network and the rules baseline stand: rows of features in,
- * a probability for each class out. Prediction neither allocates nor fails once a model exists.
+ * a probability for each class out. Prediction never fails once a model exists, and the network and
+ * the rules allocate nothing for it.
  */
 
 #include "models/feature.h"

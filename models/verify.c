@@ -71,7 +71,7 @@ static int try_made_up_rows(const char *path, const Manifest *manifest, Model *m
                 model_predict(m, x, 1, &p);
                 if (is_meaningless(&p))
                         return error_set(e, -ERANGE,
-                                         "%s: the network's output is not finite, or the same for "
+                                         "%s: the model's output is not finite, or the same for "
                                          "every class, on made-up row %zu",
                                          path, i + 1);
         }
@@ -113,7 +113,7 @@ static int try_rows(const char *path, const RowTable *rows, Model *m, Error *e) 
                 model_predict(m, rows->rows[i].x, 1, &p);
                 if (is_meaningless(&p))
                         return error_set(e, -ERANGE,
-                                         "%s: the network's output is not finite, or the same for "
+                                         "%s: the model's output is not finite, or the same for "
                                          "every class, on validation row %zu",
                                          path, i + 1);
         }

@@ -27,7 +27,7 @@ debian12-6.1  bookworm  bookworm          -
 debian13      trixie    trixie            bookworm
 '
 packages=(systemd systemd-sysv systemd-container dbus dbus-user-session libpam-systemd polkitd udev kmod iproute2 procps util-linux
-    openssh-server busybox-static libbpf1 libcgroup2 libjson-c5 libncursesw6 libmd0 libsystemd0 libsqlite3-0)
+    openssh-server busybox-static libbpf1 libcgroup2 libjson-c5 libncursesw6 libprotobuf-c1 libmd0 libsystemd0 libsqlite3-0)
 cpus=2 memory=1G disk=2G payload_limit=256M
 
 cache=${AIKM_VM_CACHE:-/var/cache/aikmd-vm}

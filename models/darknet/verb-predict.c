@@ -110,8 +110,12 @@ static int run(const Arguments *a, Error *e) {
         int r;
 
         if (a->manifest) {
-                if ((r = manifest_load(a->manifest, &manifest, e)) < 0 ||
-                    (r = beside(a->manifest, manifest.cfg.file, &cfg_path)) < 0 ||
+                if ((r = manifest_load(a->manifest, &manifest, e)) < 0)
+                        return r;
+                if (manifest.format != MODEL_FORMAT_DARKNET)
+                        return error_set(e, -EINVAL, "%s: an ONNX model, which darknet cannot run",
+                                         a->manifest);
+                if ((r = beside(a->manifest, manifest.cfg.file, &cfg_path)) < 0 ||
                     (r = beside(a->manifest, manifest.weights.file, &weights_path)) < 0)
                         return r;
                 memcpy(standard.mean, manifest.mean, sizeof(standard.mean));

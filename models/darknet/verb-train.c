@@ -331,6 +331,11 @@ static int read_origin(const Options *o, Origin *ret, Error *e) {
         r = verification_run(o->from, &v, e);
         if (r < 0)
                 return r;
+        if (v.manifest.format != MODEL_FORMAT_DARKNET)
+                return error_set(e, -EINVAL,
+                                 "%s: an ONNX model: darknet trains its own networks further, and "
+                                 "no others",
+                                 o->from);
         ret->manifest = v.manifest;
         ret->rows = v.rows;
         v.rows = ROW_TABLE_INIT;

@@ -18,6 +18,9 @@
 
 #include "tests/bus/fixture.h"
 #include "tests/harness/model-maker.h"
+#if HAVE_ONNX
+#include "tests/harness/onnx-write.h"
+#endif
 #include "tests/harness/workers.h"
 #include "util/io.h"
 #include "util/macro.h"
@@ -217,6 +220,109 @@ static void test_damaged_in_the_store(void **state) {
         fixture_status_string(f->bus, "ModelReason", reason, sizeof(reason));
         assert_non_null(strstr(reason, "next.cfg"));
 }
+
+#if HAVE_ONNX
+/* What model_maker() made, as one file of ONNX. */
+static void onnx_bundle_make(const Fixture *f, const char *name, size_t n_wrong, Bundle *ret) {
+        char made[128], dir[128], path[256];
+        const char *const suffixes[] = {".json", NULL, ".onnx", ".validation.csv"};
+
+        snprintf(made, sizeof(made), "%s/made-%s", f->dir, name);
+        snprintf(dir, sizeof(dir), "%s/onnx-%s", f->dir, name);
+        assert_int_equal(model_maker(made, "made", n_wrong, 60, FLAW_NONE), 0);
+        snprintf(path, sizeof(path), "%s/made.json", made);
+        assert_int_equal(onnx_write_model(path, dir, name), 0);
+        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
+                _cleanup_free_
+                char *data = NULL;
+                size_t size = 0;
+
+                snprintf(path, sizeof(path), "%s/%s%s", i < 3 ? dir : made, i < 3 ? name : "made",
+                         suffixes[i] ?: "");
+                if (suffixes[i])
+                        assert_int_equal(io_read_all_at(AT_FDCWD, path, 1 << 24, &data, &size), 0);
+                ret->fds[i] = sealed(data ?: "", size, SEALS);
+        }
+}
+
+static void expect_info(const Fixture *f, const char *name, const char *key, const char *wanted) {
+        sd_bus_message *reply = fixture_call(f->bus, NULL, MODELS, "Info", "s", name);
+        const char *value;
+
+        fixture_seek(reply, key, "s");
+        assert_true(sd_bus_message_read(reply, "s", &value) > 0);
+        assert_string_equal(value, wanted);
+        sd_bus_message_unref(reply);
+}
+
+/* A network of another format is a model like any other: tried, judged, chosen, kept. */
+static void test_onnx(void **state) {
+        Fixture *f = *state;
+        _cleanup_(bundle_done)
+        Bundle good, worse, torn;
+        pid_t hog;
+        int empty;
+
+        onnx_bundle_make(f, "graph", 0, &good);
+        install_fds(f, NULL, &good, false);
+        sd_bus_message_unref(fixture_call(f->bus, NULL, MODELS, "Verify", "s", "graph"));
+        expect_info(f, "graph", "Format", "onnx");
+        expect_info(f, "default", "Format", "darknet");
+        expect_info(f, "rules", "Format", "");
+        use(f, NULL, "graph", false);
+        expect_model(f, "graph", "use");
+        /* It predicts: every answer is six probabilities, and a hog is inferred at every look. */
+        hog = worker_hog(1);
+        assert_true(hog > 0);
+        usleep(500000);
+        for (size_t i = 0; i < 20; i++) {
+                sd_bus_message *reply = fixture_call(f->bus, NULL, PROCESSES, "Explain", "u",
+                                                     (uint32_t)hog);
+                double sum = 0, p, first = -1;
+                bool different = false;
+                const char *name;
+
+                fixture_seek(reply, "Probabilities", "a{sd}");
+                assert_true(sd_bus_message_enter_container(reply, 'a', "{sd}") > 0);
+                while (sd_bus_message_read(reply, "{sd}", &name, &p) > 0) {
+                        different |= first >= 0 && p != first;
+                        first = p;
+                        sum += p;
+                }
+                assert_true(different && fabs(sum - 1) < 1e-4);
+                sd_bus_message_unref(reply);
+                usleep(20000);
+        }
+        assert_true(fixture_status_u32(f->bus, "Inferred") > 0);
+        worker_stop(hog);
+        restart(f);
+        expect_model(f, "graph", "use");
+        /* Judged beside the current one on its rows, as any other. */
+        onnx_bundle_make(f, "worse", 3, &worse);
+        install_fds(f, REFUSED, &worse, false);
+        install_fds(f, NULL, &worse, true);
+        use(f, REFUSED, "worse", false);
+        /* What is not as the manifest says */
+        onnx_bundle_make(f, "torn", 0, &torn);
+        close(torn.fds[1]);
+        torn.fds[1] = sealed("[net]\n", 6, SEALS);
+        install_fds(f, INVALID_ARGS, &torn, true); /* a cfg that nobody named */
+        close(torn.fds[1]);
+        torn.fds[1] = sealed("", 0, SEALS);
+        empty = torn.fds[2];
+        torn.fds[2] = sealed("", 0, SEALS);
+        install_fds(f, INVALID_ARGS, &torn, true);
+        close(torn.fds[2]);
+        torn.fds[2] = sealed("no model", 8, SEALS);
+        install_fds(f, REFUSED, &torn, true);
+        close(torn.fds[2]);
+        torn.fds[2] = empty;
+        install_fds(f, NULL, &torn, false);
+        use(f, NULL, "torn", false);
+        rollback(f, NULL);
+        expect_model(f, "graph", "use");
+}
+#endif
 
 static void test_names(void **state) {
         static const char *const bad[] = {"",     "..",  "../default",   "/etc/passwd",
@@ -481,6 +587,9 @@ int main(int argc, char *argv[]) {
                 TEST(test_worse_is_refused),
                 TEST(test_flaws_are_refused),
                 TEST(test_damaged_in_the_store),
+#if HAVE_ONNX
+                TEST(test_onnx),
+#endif
                 TEST(test_names),
                 TEST(test_hostile_descriptors),
                 TEST(test_configuration_decides),
