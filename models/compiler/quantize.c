@@ -11,10 +11,10 @@
  * packets) leave nothing for the usual one if scaled by the largest: the later ways scale them by
  * their deviation and let them become large.
  */
-#define INT8                                                                                   \
-        .precision = PRECISION_INT8, .weight_max = 127, .sum_range = 0x1p21,                   \
-        .activation_min = 127, .activation_max = 4095, .table_max = 511, .output_max = 0x1p24, \
-        .balance = 0.5, .room = 1
+#define INT8                                                                                    \
+        .precision = PRECISION_INT8, .weight_max = 127, .sum_range = 0x1p21,                    \
+        .activation_min = 127, .activation_max = 4095, .table_max = 511, .table_entries = 8192, \
+        .output_max = 0x1p24, .balance = 0.5, .room = 1
 #define INT16                                                                        \
         .precision = PRECISION_INT16, .activation_max = 32767, .output_max = 0x1p26, \
         .deviations = 4, .balance = 0.5, .room = 2
@@ -29,15 +29,24 @@ static const Quantization int8_two_sums = {
         .activation_min = 127,
         .activation_max = 16383,
         .table_max = 511,
+        .table_entries = 8192,
         .output_max = 0x1p24,
         .deviations = 4,
         .balance = 0.5,
         .room = 1,
 };
-static const Quantization int16_two_sums = {INT16, .weight_max = 4095, .sum_range = 0x1p32,
-                                            .activation_min = 1023, .table_max = 2047};
-static const Quantization int16_one_sum = {INT16, .weight_max = 32767, .sum_range = 0x1p60,
-                                           .activation_min = 32767, .table_max = 4095};
+static const Quantization int16_two_sums = {INT16,
+                                            .weight_max = 4095,
+                                            .sum_range = 0x1p32,
+                                            .activation_min = 1023,
+                                            .table_max = 2047,
+                                            .table_entries = 8192};
+static const Quantization int16_one_sum = {INT16,
+                                           .weight_max = 32767,
+                                           .sum_range = 0x1p60,
+                                           .activation_min = 32767,
+                                           .table_max = 4095,
+                                           .table_entries = 8192};
 static const Quantization q16 = {
         .precision = PRECISION_Q16,
         .weight_max = 0x1p23,
@@ -45,6 +54,7 @@ static const Quantization q16 = {
         .activation_min = 0x1p24,
         .activation_max = 0x1p24,
         .table_max = 4095,
+        .table_entries = 32768,
         .output_max = 0x1p26,
         .deviations = 1,
         .room = 4,
@@ -60,7 +70,6 @@ const Quantization *quantization_at(Precision p, size_t i) {
         return i < ELEMENTSOF(ways[p]) ? ways[p][i] : NULL;
 }
 
-#define TABLE_ENTRIES_MAX 8192
 #define WEIGHT_SHIFT_MAX 40
 
 static void quantizer_done(Quantizer *z) {
@@ -283,7 +292,7 @@ static Domain table_domain(const Quantizer *z, const Group *g) {
         double reach = MIN(function_domain(&cell->function), magnitude(s) * s->scale) / s->scale;
         Domain d = {.shift = 0};
 
-        while (reach / ldexp(1, d.shift) * 2 + 3 > TABLE_ENTRIES_MAX)
+        while (reach / ldexp(1, d.shift) * 2 + 3 > z->q->table_entries)
                 d.shift++;
         d.high = to_i32(ceil(reach / ldexp(1, d.shift)));
         d.low = -d.high;

@@ -25,6 +25,7 @@ typedef struct Quantization {
         double activation_min;  /* ... the inputs' largest value can stay that */
         double activation_max;  /* more is no use */
         double table_max;       /* largest argument of a table */
+        double table_entries;   /* at most; arguments are shifted until they are as few */
         double output_max;      /* and of what is decided by */
         double deviations; /* a field's unit is that many standard deviations; 0: its largest value
                             */
