@@ -11,7 +11,7 @@
 #include "util/io.h"
 
 #define LINES 20
-#define KILL_MIN UINT64_C(1000) /* packets in a second before the share means anything */
+#define KILL_MIN UINT64_C(256) /* packets in a second before the share means anything */
 #define LEASE_MAX (24 * 3600 * USEC_PER_SEC)
 
 enum {

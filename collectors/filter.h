@@ -50,8 +50,8 @@ typedef struct FilterOptions {
 #define FILTER_FLOWS_MAX 65536
 #define FILTER_ALLOW_MAX 4096
 #define FILTER_RING_SIZE ((uint32_t)256 * 1024)
-#define FILTER_KILL_PERMILLE 500 /* where nobody said otherwise */
-#define FILTER_KILL_PACKETS_MIN 1000
+#define FILTER_KILL_PERMILLE 500    /* where nobody said otherwise */
+#define FILTER_KILL_PACKETS_MIN 256 /* what five sources and no fewer can make up */
 
 /*
  * Checks the object (layout, field table, maps), loads it, and attaches it. options: NULL for all
@@ -96,9 +96,9 @@ int filter_swap(Filter *f, const FilterModel *model, Error *e);
 /* until_ns: 0 turns to shadow, FILTER_FOREVER enforces without end, else a boot time at which the
  * kernel returns to shadow by itself. Also resets a kill switch that has tripped. */
 void filter_set_enforce(Filter *f, uint64_t until_ns);
-/* If of at least packets_min packets in a second more than permille would be dropped, the filter
- * turns itself to shadow until somebody calls filter_set_enforce(). 1000: never. Returns 0 or
- * -EINVAL. */
+/* If of at least packets_min packets judged in a second, each source's at most
+ * FILTER_METER_OF_SOURCE, more than permille would be dropped, the filter turns itself to shadow
+ * until somebody calls filter_set_enforce(). 1000: never. Returns 0 or -EINVAL. */
 int filter_set_kill_switch(Filter *f, uint32_t permille, uint64_t packets_min);
 /* At most one sample of this verdict in each interval; 0: none. */
 void filter_set_sampling(Filter *f, enum filter_verdict verdict, uint64_t interval_ns);

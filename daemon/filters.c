@@ -43,10 +43,19 @@ void filters_pin_dir(const Filters *f, unsigned index, char *ret, size_t size) {
         (void)snprintf(ret, size, "%s/if%u", f->pin_root, index);
 }
 
-static int check_room(const Filters *f, Error *e) {
-        if (f->n < FILTERS_MAX)
-                return 0;
-        return error_set(e, -E2BIG, "%zu filters are attached, which is as many as can be", f->n);
+static int entry_new(const Filters *f, FilterEntry **ret, Error *e) {
+        FilterEntry *entry;
+
+        if (f->n == FILTERS_MAX)
+                return error_set(e, -E2BIG, "%zu filters are attached, which is as many as can be",
+                                 f->n);
+        entry = calloc(1, sizeof(*entry));
+        if (!entry)
+                return error_set(e, -ENOMEM, "out of memory");
+        entry->kill_permille = FILTER_KILL_PERMILLE;
+        entry->kill_min = FILTER_KILL_PACKETS_MIN;
+        *ret = entry;
+        return 0;
 }
 
 /* Of a model only what is needed to speak of it. */
@@ -65,12 +74,9 @@ int filters_attach(Filters *f, const char *interface, unsigned index, const Filt
         FilterEntry *entry = NULL;
         int r;
 
-        r = check_room(f, e);
+        r = entry_new(f, &entry, e);
         if (r < 0)
                 return r;
-        entry = calloc(1, sizeof(*entry));
-        if (!entry)
-                return error_set(e, -ENOMEM, "out of memory");
         (void)snprintf(entry->interface, sizeof(entry->interface), "%s", interface);
         entry->index = index;
         filters_pin_dir(f, index, entry->pin_dir, sizeof(entry->pin_dir));
@@ -91,12 +97,9 @@ int filters_adopt(Filters *f, const char *pin_dir, const FilterFolders *in, Filt
         FilterStatus status;
         int r;
 
-        r = check_room(f, e);
+        r = entry_new(f, &entry, e);
         if (r < 0)
                 return r;
-        entry = calloc(1, sizeof(*entry));
-        if (!entry)
-                return error_set(e, -ENOMEM, "out of memory");
         (void)snprintf(entry->pin_dir, sizeof(entry->pin_dir), "%s", pin_dir);
         r = filter_adopt(pin_dir, &entry->filter, e);
         if (r >= 0)
@@ -160,9 +163,16 @@ uint64_t filter_entry_until(const FilterEntry *entry, bool policy_allows, uint64
         return until;
 }
 
+void filter_entry_end_lease(FilterEntry *entry) {
+        if (entry->lease_ns == 0)
+                return;
+        entry->lease_ns = 0;
+        (void)filter_set_kill_switch(entry->filter, entry->kill_permille, entry->kill_min);
+}
+
 void filter_entry_enforce(FilterEntry *entry, bool policy_allows, uint64_t now_ns) {
         if (entry->lease_ns <= now_ns)
-                entry->lease_ns = 0;
+                filter_entry_end_lease(entry);
         filter_set_enforce(entry->filter, filter_entry_until(entry, policy_allows, now_ns));
 }
 
@@ -199,8 +209,9 @@ int filter_entry_configure(FilterEntry *entry, const FilterSetting *s, Error *e)
         uint64_t interval = s->sample_interval * NSEC_PER_USEC;
         int r;
 
-        r = filter_set_kill_switch(entry->filter, (uint32_t)(s->kill_share * 1000.0f + 0.5f),
-                                   s->kill_min);
+        entry->kill_permille = (uint32_t)(s->kill_share * 1000.0f + 0.5f);
+        entry->kill_min = s->kill_min;
+        r = filter_set_kill_switch(entry->filter, entry->kill_permille, entry->kill_min);
         if (r < 0)
                 return error_set(e, r, "kill_share and kill_min of %s: %s", entry->interface,
                                  strerror(-r));

@@ -26,11 +26,13 @@ typedef struct FilterEntry {
         Filter *filter;
         FilterFile model; /* without its bytes; named by its identity where nobody knows it */
         bool by_policy;
-        bool policy_enforces; /* as long as the daemon's own mode does */
-        bool suspended;       /* the kill switch or somebody's word: policy enforces no more */
-        uint64_t lease_ns;    /* somebody's lease ends then; 0: none */
-        uint64_t trips;       /* so many were told */
-        bool enforcing;       /* as told */
+        bool policy_enforces;   /* as long as the daemon's own mode does */
+        bool suspended;         /* the kill switch or somebody's word: policy enforces no more */
+        uint64_t lease_ns;      /* somebody's lease ends then; 0: none */
+        uint64_t trips;         /* so many were told */
+        bool enforcing;         /* as told */
+        uint32_t kill_permille; /* as configured; a lease may have another */
+        uint32_t kill_min;
         sd_event_source *samples_source;
         struct filter_sample *recent; /* ring */
         size_t n_recent;              /* ever */
@@ -64,6 +66,8 @@ int filters_detach(Filters *f, FilterEntry *entry, Error *e);
 void filters_drop(Filters *f, FilterEntry *entry);
 int filter_entry_swap(FilterEntry *entry, const FilterFile *model, Error *e);
 
+/* With a lease ends what was said of the kill switch for it. */
+void filter_entry_end_lease(FilterEntry *entry);
 /* Until when it is to drop: the later of the lease and of what policy gives. */
 uint64_t filter_entry_until(const FilterEntry *entry, bool policy_allows, uint64_t now_ns);
 /* Sets that in the kernel, and ends a lease that is over. Clears a kill switch that has tripped. */

@@ -167,7 +167,7 @@ static void note_trip(Manager *m, FilterEntry *entry, const FilterStatus *s) {
 
         entry->trips = s->trips;
         entry->suspended = true;
-        entry->lease_ns = 0;
+        filter_entry_end_lease(entry);
         /* It tripped while the time was being set anew. */
         if (s->tripped_ns == 0)
                 filter_set_enforce(entry->filter, 0);
@@ -218,6 +218,8 @@ static bool check(Manager *m, FilterEntry *entry) {
         follow_name(entry);
         if (s.trips != entry->trips)
                 note_trip(m, entry, &s);
+        if (entry->lease_ns <= now)
+                filter_entry_end_lease(entry);
         if (!renew(m, entry, &s, now) ||
             filter_get_status(entry->filter, now, &s, /* e= */ NULL) >= 0)
                 tell_mode(m, entry, &s, now);
@@ -496,7 +498,7 @@ void manager_forget_filters(Manager *m) {
 
 void manager_end_filter_leases(Manager *m) {
         for (size_t i = 0; i < m->filters.n; i++)
-                m->filters.entries[i]->lease_ns = 0;
+                filter_entry_end_lease(m->filters.entries[i]);
 }
 
 /* --- requests -------------------------------------------------------------------------------- */
@@ -556,7 +558,10 @@ int manager_set_filter_mode(Manager *m, const char *interface, FilterMode mode, 
         /* What tripped before this is not to end it. */
         if (!check(m, entry))
                 return no_filter(interface, e);
-        entry->lease_ns = mode == FILTER_MODE_ENFORCE ? now + duration * NSEC_PER_USEC : 0;
+        if (mode == FILTER_MODE_ENFORCE)
+                entry->lease_ns = now + duration * NSEC_PER_USEC;
+        else
+                filter_entry_end_lease(entry);
         entry->suspended = mode == FILTER_MODE_SHADOW;
         filter_entry_enforce(entry, policy_allows(m), now);
         if (!check(m, entry))
@@ -573,5 +578,8 @@ int manager_set_filter_kill_switch(Manager *m, const char *interface, double sha
         if (!(share >= 0.001 && share <= 1) || packets_min == 0)
                 return error_set(e, -EINVAL,
                                  "a share from 0.001 to 1, of at least one packet, is accepted");
+        /* What is said now is not for a lease that is over. */
+        if (!check(m, entry))
+                return no_filter(interface, e);
         return filter_set_kill_switch(entry->filter, (uint32_t)(share * 1000 + 0.5), packets_min);
 }

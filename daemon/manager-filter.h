@@ -33,8 +33,8 @@ int manager_detach_filter(Manager *m, const char *interface, Error *e);
 int manager_set_filter_mode(Manager *m, const char *interface, FilterMode mode, usec_t duration,
                             Error *e);
 
-/* share: 0.001 to 1, of at least packets_min in a second, which is not 0; until the configuration
- * is read again, where policy has the interface. */
+/* share: 0.001 to 1, of at least packets_min in a second, which is not 0; until the lease that is
+ * running or comes next is over, or the configuration is read again. */
 int manager_set_filter_kill_switch(Manager *m, const char *interface, double share,
                                    uint64_t packets_min, Error *e);
 

@@ -35,7 +35,7 @@ FilterSetting filter_setting_default(void) {
                 .model = FILTER_MODEL_DEFAULT,
                 .mode = FILTER_MODE_SHADOW,
                 .kill_share = 0.5f,
-                .kill_min = 1000,
+                .kill_min = 256,
                 .sample_interval = USEC_PER_SEC,
         };
 }

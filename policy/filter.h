@@ -35,13 +35,13 @@ typedef struct FilterSetting {
         FilterMode mode;
         bool generic;           /* not by the driver's own path */
         float kill_share;       /* of a second's packets that may be dropped, 0..1; 1: all */
-        uint32_t kill_min;      /* packets of a second, before that share means anything */
+        uint32_t kill_min;      /* of these, before that share means anything */
         usec_t sample_interval; /* between two samples of a verdict; 0: none are taken */
         char allow[FILTER_SETTING_ALLOW_MAX][FILTER_SETTING_PREFIX_MAX]; /* prefixes, as text */
         size_t n_allow;
 } FilterSetting;
 
-/* Shadow, the shipped model, half of at least 1000 packets, a sample a second. */
+/* Shadow, the shipped model, half of at least 256 packets, a sample a second. */
 FilterSetting filter_setting_default(void);
 
 /* NULL: nothing is said of it. */

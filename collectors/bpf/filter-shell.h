@@ -32,7 +32,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 #define FILTER_LOCK_TRIES 64
-#define FILTER_METER_BATCH 32 /* packets of a CPU that the kill switch sums up at once */
+#define FILTER_METER_BATCH 16 /* what a CPU has for the kill switch is summed up at once */
 
 enum {
 #define X(id) || PACKET_SCOPE_OF_##id == PACKET_SCOPE_DESTINATION
@@ -265,15 +265,33 @@ static __always_inline struct filter_host *filter_judge(struct filter_scratch *s
 	return source;
 }
 
+/* Whether a malicious packet is among those of its source that count in this window: the meter has
+ * the window in its upper bits and how many there were in the lowest eight. */
+static __always_inline __u32 filter_counts_as_malicious(struct filter_host *source, __u64 window)
+{
+	__u32 meter = source->meter, fresh = (__u32)window << 8;
+
+	if ((meter & ~0xffU) != fresh)
+		meter = fresh;
+	if ((meter & 0xff) >= FILTER_METER_OF_SOURCE)
+		return 0;
+	source->meter = meter + 1;
+	return 1;
+}
+
 /* More than the agreed share would be dropped: something is wrong, with the model or with what it
- * was given. */
-static __always_inline void filter_meter(struct filter_scratch *s, const struct filter_config *c,
-					 struct filter_state *st)
+ * was given. The source's fast window is the same as this one. */
+static __always_inline void filter_meter(struct filter_scratch *s, struct filter_host *source,
+					 const struct filter_config *c, struct filter_state *st)
 {
 	__u64 index = s->now_ns >> FILTER_WINDOW_SHIFT, window, packets, malicious;
 
-	s->meter_malicious += s->verdict == FILTER_MALICIOUS;
-	if (++s->meter_packets < FILTER_METER_BATCH)
+	if (c->kill_permille >= 1000)
+		return;
+	s->meter_packets += source->fast.now.packets <= FILTER_METER_OF_SOURCE;
+	if (s->verdict == FILTER_MALICIOUS)
+		s->meter_malicious += filter_counts_as_malicious(source, index);
+	if (s->meter_packets + s->meter_malicious < FILTER_METER_BATCH)
 		return;
 	window = st->window;
 	if (index > window && __sync_val_compare_and_swap(&st->window, window, index) == window) {
@@ -397,9 +415,9 @@ static __always_inline int filter_frame(const __u8 *data, const __u8 *end, __u32
 			__sync_fetch_and_add(&source->malicious, 1);
 			__sync_fetch_and_add(&source->dropped, (__u64)s->dropped);
 		}
+		filter_meter(s, source, c, st);
 	}
 	filter_book(s);
-	filter_meter(s, c, st);
 	filter_sample(s, c, st);
 	return s->dropped != 0;
 }

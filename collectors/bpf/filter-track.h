@@ -48,8 +48,8 @@ struct filter_host {
 	__u64 bytes;
 	__u64 malicious; /* sources: of packets; changed without the lock */
 	__u64 dropped;
-	__u32 gap; /* 1024 ns */
-	__u32 reserved;
+	__u32 gap;	 /* 1024 ns */
+	__u32 meter;	 /* sources: for the kill switch; changed without the lock */
 	__u64 gap_mean8; /* eight times the mean */
 	struct filter_windows fast;
 	struct filter_windows slow;

@@ -53,13 +53,18 @@ enum filter_protocol {
 #define FILTER_CLASSES 16 /* that are counted apart; the last also stands for all above */
 #define FILTER_FOREVER (~0ULL)
 
+/* The kill switch is there for a model that is wrong about many. A flood is most of the packets,
+ * but of few sources: each counts in a window with up to so many packets judged, malicious ones
+ * first. */
+#define FILTER_METER_OF_SOURCE 64
+
 /* Map `config`, one, mapped by the loader, which alone writes: each word by itself. */
 struct filter_config {
 	__u32 layout;
-	__u32 kill_permille;	/* of the packets of a window that may be dropped; 1000: all */
+	__u32 kill_permille;	/* of a window's packets that may be dropped; 1000: all */
 	__u64 field_hash;	/* PACKET_FIELDS_HASH */
 	__u64 enforce_until_ns; /* CLOCK_BOOTTIME; 0: shadow, FILTER_FOREVER: without end */
-	__u64 kill_packets_min; /* of a window, before its share means anything */
+	__u64 kill_packets_min; /* of a window, before their share means anything */
 	__u64 sample_interval_ns[FILTER_VERDICT_COUNT]; /* 0: no samples */
 	__u64 test_clock_ns; /* the time, for programs loaded with filter_knobs.test_clock */
 	__u64 reserved[4];
@@ -67,8 +72,8 @@ struct filter_config {
 
 /* Map `state`, one, which programs on all CPUs write; tripped_ns is the loader's to clear. */
 struct filter_state {
-	__u64 window; /* of the kill switch: boot time >> FILTER_WINDOW_SHIFT */
-	__u64 packets;
+	__u64 window;  /* of the kill switch: boot time >> FILTER_WINDOW_SHIFT */
+	__u64 packets; /* that count, in that window */
 	__u64 malicious;
 	__u64 tripped_ns; /* when the kill switch turned to shadow, CLOCK_BOOTTIME; 0: it has not */
 	__u64 trips;

@@ -105,7 +105,8 @@ static void reload(const Fixture *f) {
 typedef struct Row {
         bool there;
         char model[64], mode[16], path[16];
-        uint64_t packets, malicious, dropped, allowed, trips, lease;
+        uint64_t packets, malicious, dropped, allowed, trips, lease, kill_min;
+        double kill_share;
         int by_policy, tripped, suspended;
 } Row;
 
@@ -114,9 +115,10 @@ static void read_value(sd_bus_message *m, const char *key, Row *row) {
                 const char *key;
                 uint64_t *to;
         } numbers[] = {
-                {"Packets", &row->packets}, {"Malicious", &row->malicious},
-                {"Dropped", &row->dropped}, {"Allowed", &row->allowed},
-                {"Trips", &row->trips},     {"LeaseUSec", &row->lease},
+                {"Packets", &row->packets},  {"Malicious", &row->malicious},
+                {"Dropped", &row->dropped},  {"Allowed", &row->allowed},
+                {"Trips", &row->trips},      {"LeaseUSec", &row->lease},
+                {"KillMin", &row->kill_min},
         };
         const struct {
                 const char *key;
@@ -153,7 +155,10 @@ static void read_value(sd_bus_message *m, const char *key, Row *row) {
                         snprintf(texts[i].to, texts[i].size, "%s", text);
                         return;
                 }
-        assert_true(sd_bus_message_skip(m, "v") >= 0);
+        if (streq(key, "KillShare"))
+                assert_true(sd_bus_message_read(m, "v", "d", &row->kill_share) > 0);
+        else
+                assert_true(sd_bus_message_skip(m, "v") >= 0);
 }
 
 /* The only filter; nothing where there is none. */
@@ -229,17 +234,19 @@ static bool is_attached(void) {
 /* --- packets --------------------------------------------------------------------------------- */
 
 static void send_frames(unsigned source, size_t n) {
-        Frame frame;
+        Frame frame = frame_datagram(source);
 
-        frame_ethernet(&frame, 0x0800);
-        frame_ipv4(&frame, source, 1, 17, 5);
-        frame_udp(&frame, 5000, 5001);
-        frame_finish(&frame, 40);
         for (size_t i = 0; i < n; i++) {
                 assert_int_equal(send(sender, frame.bytes, frame.size, 0), frame.size);
                 if (i % 32 == 31)
                         usleep(1000);
         }
+}
+
+/* What is wrong about one source is no reason for the kill switch: n of each of 40. */
+static void send_spread(size_t n) {
+        for (unsigned source = 10; source < 50; source++)
+                send_frames(source, n);
 }
 
 typedef struct Count {
@@ -562,7 +569,7 @@ static void test_kill_switch(void **state) {
                   " \"kill_share\": 0.5, \"kill_min\": 100}]}");
         restart(*state, SIGTERM, "enforce");
         wait_mode(f, "enforce");
-        send_frames(7, 400);
+        send_spread(10);
         assert_true(fixture_wait(is_as_wanted, &(Wanted){.f = f, .mode = "shadow", .tripped = 1}));
         row = only(f);
         assert_true(row.dropped >= 50 && row.dropped < 400);
@@ -607,13 +614,41 @@ static void test_kill_switch_on_request(void **state) {
         assert_int_equal(judge(f, 7, 300).dropped, 300);
         assert_string_equal(only(f).mode, "enforce");
         set_kill_switch(f, NULL, 0.25, 100);
-        send_frames(7, 300);
+        send_spread(10);
         assert_true(fixture_wait(is_as_wanted, &(Wanted){.f = f, .mode = "shadow", .tripped = 1}));
         /* The lease is over with that; another one begins where somebody says so. */
         assert_int_equal(only(f).lease, 0);
         set_mode(f, NULL, "enforce", LEASE);
         assert_string_equal(only(f).mode, "enforce");
         assert_false(only(f).tripped);
+}
+
+static bool has_standard_switch(void *userdata) {
+        Row row = only(userdata);
+
+        return row.kill_share == 0.5 && row.kill_min == 256;
+}
+
+/* What is said for one lease is not for the next, however the first ends. */
+static void test_kill_switch_is_the_leases(void **state) {
+        Fixture *f = *state;
+
+        call(f, NULL, "Attach", "f0", "all");
+        assert_true(has_standard_switch(f));
+        for (int i = 0; i < 2; i++) {
+                set_kill_switch(f, NULL, 1, 7);
+                set_mode(f, NULL, "enforce", i == 0 ? LEASE : 1000000);
+                assert_true(only(f).kill_share == 1 && only(f).kill_min == 7);
+                if (i == 0)
+                        set_mode(f, NULL, "shadow", 0);
+                assert_true(fixture_wait(has_standard_switch, f));
+        }
+        /* Said while it runs, too. */
+        set_mode(f, NULL, "enforce", LEASE);
+        set_kill_switch(f, NULL, 1, 7);
+        assert_true(only(f).kill_share == 1);
+        set_mode(f, NULL, "shadow", 0);
+        assert_true(has_standard_switch(f));
 }
 
 static void test_signals(void **state) {
@@ -938,6 +973,7 @@ static int run(void) {
                 TEST(test_object),
                 TEST(test_kill_switch),
                 TEST(test_kill_switch_on_request),
+                TEST(test_kill_switch_is_the_leases),
                 TEST(test_signals),
                 TEST(test_policy),
                 TEST(test_requested_is_left_alone),

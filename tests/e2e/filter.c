@@ -29,16 +29,6 @@ static char pin_dir[128];
 static Filter *f;                 /* of the test at hand: let go after it, however it ended */
 static int sender = -1, tap = -1; /* p0's and f0's packet sockets */
 
-static Frame udp(unsigned source) {
-        Frame frame;
-
-        frame_ethernet(&frame, 0x0800);
-        frame_ipv4(&frame, source, 1, 17, 5);
-        frame_udp(&frame, 5000, 5001);
-        frame_finish(&frame, 40);
-        return frame;
-}
-
 static Filter *attach(const Subject *s, bool generic, const char *dir) {
         FilterOptions options = {
                 .generic = generic, .pin_dir = dir, .sources_max = 4096, .flows_max = 4096};
@@ -112,7 +102,7 @@ static size_t delivered(void) {
 }
 
 static void check_shadow_and_enforce(bool generic) {
-        Frame frame = udp(7);
+        Frame frame = frame_datagram(7);
         uint64_t end;
 
         f = attach(&always_1, generic, NULL);
@@ -146,14 +136,17 @@ static void test_generic(void **state) {
 }
 
 static void test_kill_switch(void **state) {
-        Frame frame = udp(7);
+        Frame frame = frame_datagram(7);
         size_t n;
 
         f = attach(&always_1, false, NULL);
         assert_int_equal(filter_set_kill_switch(f, 500, 200), 0);
         filter_set_enforce(f, FILTER_FOREVER);
         (void)delivered();
-        send_frames(f, &frame, 2000);
+        for (unsigned source = 10; source < 210; source++) {
+                frame = frame_datagram(source);
+                send_frames(f, &frame, 10);
+        }
         n = delivered();
         assert_true(n >= 1000 && n < 2000 - 150);
         assert_true(status(f).tripped_ns > 0);
@@ -163,7 +156,7 @@ static void test_kill_switch(void **state) {
 }
 
 static void test_allow_list(void **state) {
-        Frame friend = udp(7), other = udp(8);
+        Frame friend = frame_datagram(7), other = frame_datagram(8);
         Error e = ERROR_INIT;
         FilterPrefix p;
 
@@ -181,7 +174,7 @@ static void test_allow_list(void **state) {
 
 /* Free lets go of an interface whose filter is not pinned. */
 static void test_unpinned_ends_with_its_owner(void **state) {
-        Frame frame = udp(7);
+        Frame frame = frame_datagram(7);
 
         f = attach(&always_1, false, NULL);
         filter_set_enforce(f, FILTER_FOREVER);
@@ -237,7 +230,7 @@ typedef struct Traffic {
 /* In a process of its own, as fast as the filter takes them. */
 static _Noreturn void send_until_stopped(Traffic *t) {
         for (size_t i = 1; !t->stop; i++) {
-                Frame frame = udp(1 + i % 200);
+                Frame frame = frame_datagram(1 + i % 200);
 
                 if (send(sender, frame.bytes, frame.size, 0) < 0)
                         _exit(1);
@@ -295,7 +288,7 @@ static void test_hot_swap(void **state) {
 
 /* A process attaches, enforces and is gone; the filter stays, and the next one takes it over. */
 static void test_pinned_outlives_its_loader(void **state) {
-        Frame frame = udp(9);
+        Frame frame = frame_datagram(9);
         Error e = ERROR_INIT;
         FilterExplanation x;
         FilterPrefix p;
@@ -441,7 +434,10 @@ static void check_flood(bool generic) {
         FilterLoads loads;
         int lost;
 
+        /* With the kill switch that it has by default. */
         f = attach(&syn_flood, generic, NULL);
+        assert_int_equal(filter_set_kill_switch(f, FILTER_KILL_PERMILLE, FILTER_KILL_PACKETS_MIN),
+                         0);
         filter_set_enforce(f, FILTER_FOREVER);
         assert_int_equal(filter_loads_serve(&loads, &net), 0);
         assert_int_equal(filter_loads_flood(&loads, sender), 0);

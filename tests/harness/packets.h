@@ -149,3 +149,14 @@ static inline void frame_finish(Frame *f, size_t n) {
         if (f->udp)
                 put16(f->bytes + f->udp + 4, (unsigned)(f->size - f->udp));
 }
+
+/* A small UDP packet of that host to host 1. */
+static inline Frame frame_datagram(unsigned source) {
+        Frame f;
+
+        frame_ethernet(&f, 0x0800);
+        frame_ipv4(&f, source, 1, 17, 5);
+        frame_udp(&f, 5000, 5001);
+        frame_finish(&f, 40);
+        return f;
+}

@@ -164,66 +164,6 @@ static void test_classes_that_are_malicious(void **state) {
         assert_true(dropped(f, &frame));
 }
 
-static void test_kill_switch(void **state) {
-        _cleanup_(filter_freep)
-        Filter *f = load(&syn_flood, NULL);
-        Frame bad = syn(2, 80), good = syn(3, 80);
-        unsigned n = 0, first = 0;
-
-        good.bytes[good.ip + 20 + 13] = 0x10;
-        filter_set_enforce(f, FILTER_FOREVER);
-        assert_int_equal(filter_set_kill_switch(f, 1001, 1), -EINVAL);
-        assert_int_equal(filter_set_kill_switch(f, 500, 1000), 0);
-        /* Half of the packets, less the first 100, are within the share. */
-        for (unsigned i = 0; i < 4000; i++) {
-                n += dropped(f, &bad);
-                assert_false(dropped(f, &good));
-        }
-        assert_int_equal(n, 3900);
-        assert_int_equal(status(f).tripped_ns, 0);
-        /* Then the flood alone: the rest of the window tips it, and it stops dropping. */
-        now += 1;
-        for (unsigned i = 0; i < 8000; i++)
-                if (!dropped(f, &bad) && first == 0)
-                        first = i;
-        assert_true(first > 0 && first < 1000);
-        assert_int_equal(status(f).tripped_ns, now);
-        assert_int_equal(status(f).trips, 1);
-        assert_false(status(f).enforcing);
-        /* It stays so, in the next window too, until somebody says otherwise. */
-        now += UINT64_C(4) << FILTER_WINDOW_SHIFT;
-        for (unsigned i = 0; i < 200; i++)
-                assert_false(dropped(f, &bad));
-        assert_int_equal(status(f).trips, 1);
-        filter_set_enforce(f, FILTER_FOREVER);
-        assert_true(dropped(f, &bad));
-}
-
-/* Few packets mean nothing. */
-static void test_kill_switch_waits_for_packets(void **state) {
-        _cleanup_(filter_freep)
-        Filter *f = load(&always_1, NULL);
-        Frame bad = syn(2, 80);
-
-        filter_set_enforce(f, FILTER_FOREVER);
-        assert_int_equal(filter_set_kill_switch(f, 10, 500), 0);
-        for (unsigned window = 0; window < 4; window++) {
-                for (unsigned i = 0; i < 400; i++)
-                        assert_true(dropped(f, &bad));
-                now += UINT64_C(1) << FILTER_WINDOW_SHIFT;
-        }
-        assert_int_equal(status(f).tripped_ns, 0);
-        for (unsigned i = 0; i < 600; i++)
-                (void)dropped(f, &bad);
-        assert_int_equal(status(f).tripped_ns, now);
-        /* In shadow there is nothing to stop. */
-        filter_set_enforce(f, 0);
-        now += UINT64_C(1) << FILTER_WINDOW_SHIFT;
-        for (unsigned i = 0; i < 1000; i++)
-                (void)dropped(f, &bad);
-        assert_int_equal(status(f).tripped_ns, 0);
-}
-
 static FilterPrefix prefix(const char *text) {
         Error e = ERROR_INIT;
         FilterPrefix p;
@@ -231,6 +171,123 @@ static FilterPrefix prefix(const char *text) {
         if (filter_prefix_parse(text, &p, &e) < 0)
                 fail_msg("%s", e.text);
         return p;
+}
+
+/* Each of so many sources n SYNs; returns how many were dropped. */
+static unsigned flood(Filter *f, unsigned sources, unsigned n) {
+        unsigned dropped_n = 0;
+
+        for (unsigned host = 10; host < 10 + sources; host++) {
+                Frame frame = syn(host, 80);
+
+                for (unsigned i = 0; i < n; i++)
+                        dropped_n += dropped(f, &frame);
+        }
+        return dropped_n;
+}
+
+/* A flood is most of the packets, but one source: nothing to stop, with or without others. */
+static void test_kill_switch_lets_a_flood_be_dropped(void **state) {
+        _cleanup_(filter_freep)
+        Filter *f = load(&syn_flood, NULL);
+        Frame bad = syn(2, 80), good = syn(3, 80);
+        unsigned n = 0;
+
+        good.bytes[good.ip + 20 + 13] = 0x10;
+        filter_set_enforce(f, FILTER_FOREVER);
+        assert_int_equal(filter_set_kill_switch(f, FILTER_KILL_PERMILLE, FILTER_KILL_PACKETS_MIN),
+                         0);
+        for (unsigned i = 0; i < 4000; i++) {
+                n += dropped(f, &bad);
+                if (i % 100 == 0)
+                        assert_false(dropped(f, &good));
+        }
+        assert_int_equal(n, 3900);
+        for (unsigned window = 0; window < 4; window++) {
+                now += UINT64_C(1) << FILTER_WINDOW_SHIFT;
+                assert_true(flood(f, 3, 1000) >= 3 * 900);
+        }
+        assert_int_equal(status(f).tripped_ns, 0);
+        assert_true(status(f).enforcing);
+}
+
+/* A model that would drop nearly everybody. */
+static void test_kill_switch(void **state) {
+        _cleanup_(filter_freep)
+        Filter *f = load(&syn_flood, NULL);
+        Frame frame = syn(10, 80);
+        unsigned n;
+
+        filter_set_enforce(f, FILTER_FOREVER);
+        assert_int_equal(filter_set_kill_switch(f, 1001, 1), -EINVAL);
+        assert_int_equal(filter_set_kill_switch(f, FILTER_KILL_PERMILLE, FILTER_KILL_PACKETS_MIN),
+                         0);
+        n = flood(f, 10, 200);
+        assert_true(n >= 300 && n < 500);
+        assert_int_equal(status(f).tripped_ns, now);
+        assert_int_equal(status(f).trips, 1);
+        assert_false(status(f).enforcing);
+        /* It stays so, in the next window too, until somebody says otherwise. */
+        now += UINT64_C(1) << FILTER_WINDOW_SHIFT;
+        assert_int_equal(flood(f, 10, 200), 0);
+        assert_int_equal(status(f).trips, 1);
+        filter_set_enforce(f, FILTER_FOREVER);
+        assert_true(dropped(f, &frame));
+        /* Nor does it trip where it was told not to. */
+        assert_int_equal(filter_set_kill_switch(f, 1000, FILTER_KILL_PACKETS_MIN), 0);
+        now += UINT64_C(1) << FILTER_WINDOW_SHIFT;
+        filter_set_enforce(f, FILTER_FOREVER);
+        assert_true(flood(f, 40, 200) > 40 * 90);
+        assert_int_equal(status(f).tripped_ns, 0);
+        assert_int_equal(status(f).trips, 1);
+}
+
+/* Half of the sources is not more than half; one more is. Who is allowed does not count. */
+static void test_kill_switch_share(void **state) {
+        static const unsigned good[] = {1600, 1000};
+        _cleanup_(filter_freep)
+        Filter *f = load(&syn_flood, NULL);
+        FilterPrefix p = prefix("192.0.2.250");
+        Error e = ERROR_INIT;
+
+        assert_int_equal(filter_allow_add(f, &p, &e), 1);
+        filter_set_enforce(f, FILTER_FOREVER);
+        for (unsigned i = 0; i < 2; i++) {
+                Frame frame = syn(250, 80);
+
+                now += UINT64_C(4) << FILTER_SLOW_SHIFT;
+                assert_int_equal(filter_set_kill_switch(f, 500, 256), 0);
+                for (unsigned k = 0; k < 5000; k++)
+                        assert_false(dropped(f, &frame));
+                for (unsigned k = 0; k < good[i]; k++) {
+                        frame = syn(50 + k % 20, 80);
+                        frame.bytes[frame.ip + 20 + 13] = 0x10;
+                        assert_false(dropped(f, &frame));
+                }
+                (void)flood(f, 18, 300);
+                assert_int_equal(status(f).trips, i);
+        }
+}
+
+/* Few packets mean nothing. */
+static void test_kill_switch_waits_for_packets(void **state) {
+        _cleanup_(filter_freep)
+        Filter *f = load(&always_1, NULL);
+
+        filter_set_enforce(f, FILTER_FOREVER);
+        assert_int_equal(filter_set_kill_switch(f, 10, 500), 0);
+        for (unsigned window = 0; window < 4; window++) {
+                assert_int_equal(flood(f, 10, 40), 400);
+                now += UINT64_C(1) << FILTER_WINDOW_SHIFT;
+        }
+        assert_int_equal(status(f).tripped_ns, 0);
+        (void)flood(f, 10, 60);
+        assert_int_equal(status(f).tripped_ns, now);
+        /* In shadow there is nothing to stop. */
+        filter_set_enforce(f, 0);
+        now += UINT64_C(1) << FILTER_WINDOW_SHIFT;
+        (void)flood(f, 20, 60);
+        assert_int_equal(status(f).tripped_ns, 0);
 }
 
 static void test_allow_list(void **state) {
@@ -654,7 +711,9 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_lease_ends_in_the_kernel),
                 cmocka_unit_test(test_unknown_passes),
                 cmocka_unit_test(test_classes_that_are_malicious),
+                cmocka_unit_test(test_kill_switch_lets_a_flood_be_dropped),
                 cmocka_unit_test(test_kill_switch),
+                cmocka_unit_test(test_kill_switch_share),
                 cmocka_unit_test(test_kill_switch_waits_for_packets),
                 cmocka_unit_test(test_allow_list),
                 cmocka_unit_test(test_allow_list_full),
