@@ -85,7 +85,7 @@ static int allow_has(const Filter *f, const FilterPrefix *p, Error *e) {
         r = filter_allow_list(f, &all, &n, e);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; all && i < n; i++)
                 if (all[i].length == p->length &&
                     memcmp(all[i].address, p->address, sizeof(p->address)) == 0)
                         return 1;

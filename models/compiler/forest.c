@@ -245,7 +245,7 @@ static int64_t answer(const Feature *f, double threshold, bool strict) {
         Query key = {.threshold = threshold, .strict = strict};
         const Query *q = bsearch(&key, f->queries, f->n, sizeof(key), query_compare);
 
-        return q->last;
+        return q ? q->last : 0; /* every node's was asked for */
 }
 
 static void make_splits(Resolver *r) {

@@ -31,8 +31,10 @@ static int broadcast(Lowerer *l, const Node *n, const Tensor *const *in, size_t 
         if (!add.op)
                 return -EINVAL;
         r = lower_input(l, n, which, in[which], &refs);
-        for (size_t k = 0; k < 2 && r >= 0; k++)
-                r = tensor_new(ELEMENT_I64, in[k]->rank, in[k]->dim, &ids[k]);
+        if (r >= 0)
+                r = tensor_new(ELEMENT_I64, in[0]->rank, in[0]->dim, &ids[0]);
+        if (r >= 0)
+                r = tensor_new(ELEMENT_I64, in[1]->rank, in[1]->dim, &ids[1]);
         if (r >= 0) {
                 memcpy(ids[which]->i64, refs, ids[which]->count * sizeof(*refs));
                 r = add.op->run(&add, (const Tensor *const *)ids, &out, l->e);

@@ -64,6 +64,8 @@ static int read_node(Unroll *u) {
         const Tensor *x = u->in[IN_X];
         bool batch_first = attribute_int(u->node, "layout", 0) == 1;
 
+        if (!x || !u->in[IN_R])
+                return lower_refuse(u->l, u->node, "an input is not given");
         if (x->rank != 3 || x->dim[batch_first ? 0 : 1] != 1)
                 return lower_refuse(u->l, u->node, "more than one sequence");
         for (size_t k = 1; k < u->node->n_inputs && k < _INPUT_COUNT; k++)

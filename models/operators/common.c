@@ -131,7 +131,7 @@ void elements_load(const Tensor *t, int64_t at, int64_t step, size_t n, void *to
                 LOAD(double, half, (double)bfloat16_to_f32(v));
                 break;
         case ELEMENT_I8:
-                LOAD(int64_t, i8, v);
+                LOAD(int64_t, i8, (int64_t) + v);
                 break;
         case ELEMENT_I16:
                 LOAD(int64_t, i16, v);

@@ -248,8 +248,10 @@ static int pow_run(const Node *n, const Tensor *const *in, Tensor **out, Error *
         Tensor *x = NULL, *y = NULL, *result = NULL;
         unsigned floats = TYPES_FLOAT & (1u << in[0]->type | 1u << in[1]->type);
         ElementType type = floats ? ELEMENT_F64 : ELEMENT_I64;
+        Node two = *n;
         int r;
 
+        two.n_inputs = 2; /* as it is; clang's analyzer does not know */
         if (in[0]->type == in[1]->type)
                 return power_run(n, in, out, e);
         for (size_t i = 0; i < 2; i++) {
@@ -263,7 +265,7 @@ static int pow_run(const Node *n, const Tensor *const *in, Tensor **out, Error *
         r = tensor_convert(in[1], type, &y, e);
         if (r < 0)
                 return r;
-        r = power_run(n, (const Tensor *[]){x, y}, &result, e);
+        r = power_run(&two, (const Tensor *[]){x, y}, &result, e);
         if (r < 0)
                 return r;
         return tensor_convert(result, in[0]->type, out, e);
@@ -303,9 +305,9 @@ static int map_run(const Map *m, const Node *n, const Tensor *x, Tensor **out, E
                 elements_load(x, (int64_t)at, 1, count, &a);
                 if (wide == WIDE_F64)
                         m->f64(a.f64, count, p);
-                else if (wide == WIDE_I64)
+                else if (wide == WIDE_I64 && m->i64)
                         m->i64(a.i64, count);
-                else
+                else if (m->u64)
                         m->u64(a.u64, count);
                 elements_store(*out, at, count, wide, &a);
         }

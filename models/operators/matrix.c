@@ -229,7 +229,7 @@ static int normalization_train(Normalization *b, const Node *n, const Tensor *co
         _cleanup_free_
         double *variance = NULL;
         const Tensor *x = in[0];
-        double count;
+        size_t count;
         int r;
 
         if (x->count == 0)
@@ -237,10 +237,10 @@ static int normalization_train(Normalization *b, const Node *n, const Tensor *co
         variance = calloc(b->channels, sizeof(double));
         if (!variance)
                 return -ENOMEM;
-        count = (double)(x->count / b->channels);
+        count = x->count / b->channels;
         for (size_t c = 0; c < b->channels; c++) {
-                b->mean[c] = channel_sum(b, x, c, 0, false) / count;
-                variance[c] = channel_sum(b, x, c, b->mean[c], true) / count;
+                b->mean[c] = channel_sum(b, x, c, 0, false) / (double)count;
+                variance[c] = channel_sum(b, x, c, b->mean[c], true) / (double)count;
         }
         r = 0;
         for (size_t i = 1; i < n->n_outputs && i < 3 && r == 0; i++) {
@@ -265,6 +265,7 @@ static int batch_normalization_run(const Node *n, const Tensor *const *in, Tenso
         bool train = n->opset >= 14 && attribute_int(n, "training_mode", 0) != 0;
         const Tensor *x = in[0];
         Shape s = shape_of(x);
+        size_t inner, channels;
         Block block;
         int r;
 
@@ -287,12 +288,14 @@ static int batch_normalization_run(const Node *n, const Tensor *const *in, Tenso
         r = output_new(x->type, &s, out, e);
         if (r < 0)
                 return r;
+        inner = MAX(b.inner, (size_t)1);
+        channels = MAX(b.channels, (size_t)1);
         for (size_t at = 0; at < x->count; at += BLOCK) {
                 size_t count = MIN(BLOCK, x->count - at);
 
                 elements_load(x, (int64_t)at, 1, count, &block);
                 for (size_t i = 0; i < count; i++) {
-                        size_t c = (at + i) / b.inner % b.channels;
+                        size_t c = (at + i) / inner % channels;
 
                         block.f64[i] = (block.f64[i] - b.mean[c]) * b.scale[c] + b.bias[c];
                 }

@@ -5,7 +5,7 @@
 
 int product_operand(const Tensor *t, const char *what, Tensor **owned, const Tensor **ret,
                     Error *e) {
-        int r = type_check(t, TYPES_PRODUCT | TYPES_FLOAT | TYPE(U32), what, e);
+        int r = type_check(t, TYPES_PRODUCT | TYPE(F16) | TYPE(BF16) | TYPE(U32), what, e);
 
         if (r < 0)
                 return r;
