@@ -39,6 +39,14 @@ nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 nobody aikmctl filter status >/dev/null || fail "others may not look"
 ! nobody aikmctl --no-ask-password filter attach v0 --model "$payload/filter-always-1.bpf.o" 2>/dev/null || fail "others may attach"
 
+step "what comes with the package is attached where no model is named"
+aikmctl filter attach v0 || fail "the shipped model cannot be attached"
+has model default-filter || fail "the model is $(of_filter model)"
+send_packets 40
+until_true 60 at_least packets 40 || fail "$(of_filter packets) of 40 packets were judged"
+has dropped 0 || fail "it drops in shadow"
+aikmctl filter detach v0
+
 step "attached in the sandbox, judging, dropping nothing"
 aikmctl filter attach v0 --model "$payload/filter-always-1.bpf.o" || fail "it cannot be attached"
 is_attached v0 || fail "the kernel has no program on v0"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The traffic filter's model: trained, and judged on tools and files that it has not seen (docs/filter-model.md has the method).
 
-    filter_model.py judge ROWS.csv [--kinds tree,forest,…] [--by tool|source]   tables, in Markdown
+    filter_model.py judge ROWS.csv [--kinds tree,forest,…] [--by tool|source] [--seed N]   tables, in Markdown
     filter_model.py train ROWS.csv -o FOLDER        FOLDER/default-filter.onnx, FOLDER/default-filter.fields.json
 
 ROWS.csv is what aikm-packets makes. The same rows and the same scikit-learn give the same bytes. Needs Debian's python3-sklearn,
@@ -74,7 +74,7 @@ def fold_by_source(source, _file, label):
 class Table:
     """Rows, and what stands beside them: source, file, class, label, fold; and the groups, each with its rows."""
 
-    def __init__(self, path, by):
+    def __init__(self, path, by, seed=1):
         keys = ['src', 'file', 'label', 'cls']
         rows = pd.read_csv(path, usecols=keys + FIELDS, dtype={k: str for k in ('src', 'file', 'cls')})
         self.x = rows[FIELDS].to_numpy(np.float32)
@@ -88,6 +88,7 @@ class Table:
         names = np.char.add(np.char.add(np.char.add(self.source, '/'), np.char.add(self.file, '/')), within)
         names, at = np.unique(names, return_inverse=True)
         self.groups = list(zip(names, np.split(np.argsort(at, kind='stable'), np.cumsum(np.bincount(at))[:-1])))
+        self.seed = seed  # of what is drawn while a model is taught
         self.judged = (self.source != 'mawi') & (self.source != 'made')
 
     def teaching(self, *left_out):
@@ -115,9 +116,10 @@ def lesson(t, mask):
 
 def teach(kind, t, mask):
     model = KINDS[kind]()
+    model.set_params(**{name: t.seed for name in model.get_params() if name.endswith('random_state')})
     rows, weight = lesson(t, mask)
     if kind in ('mlp', 'logistic'):  # the network takes no weights: rows are drawn by theirs
-        rows = np.random.default_rng(1).choice(rows, len(rows), p=weight / weight.sum())
+        rows = np.random.default_rng(t.seed).choice(rows, len(rows), p=weight / weight.sum())
         weight = None
     if weight is None:
         return model.fit(t.x[rows], t.label[rows])
@@ -258,8 +260,9 @@ def main():
     parser.add_argument('-o', '--output', type=pathlib.Path, default=pathlib.Path('.'))
     parser.add_argument('--kinds', default=','.join(KINDS))
     parser.add_argument('--by', choices=['tool', 'source'], default='tool')
+    parser.add_argument('--seed', type=int, default=1)
     a = parser.parse_args()
-    t = Table(a.rows, a.by)
+    t = Table(a.rows, a.by, a.seed)
     if a.verb == 'train':
         train(t, a.output)
     else:
