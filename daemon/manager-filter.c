@@ -20,8 +20,15 @@ uint64_t filter_now(void) {
         return usec_now(CLOCK_BOOTTIME) * NSEC_PER_USEC;
 }
 
+/* The environment's is for running from the build folder. */
+static const char *shipped_dir(void) {
+        const char *dir = getenv("AIKM_FILTER_MODEL_DIR");
+
+        return dir && dir[0] ? dir : AIKM_LIB_DIR "/filters";
+}
+
 FilterFolders manager_filter_folders(const Manager *m) {
-        return (FilterFolders){.shipped = model_shipped_dir(), .state = m->options->state_dir};
+        return (FilterFolders){.shipped = shipped_dir(), .state = m->options->state_dir};
 }
 
 static bool policy_allows(const Manager *m) {

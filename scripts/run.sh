@@ -39,7 +39,7 @@ bus=$!
 for _ in $(seq 100); do [ -S "$runtime/bus" ] && break; sleep 0.05; done
 [ -S "$runtime/bus" ] || { cat "$runtime/bus.log" >&2; echo "run.sh: the private message bus did not start" >&2; exit 1; }
 export AIKM_BUS_ADDRESS=unix:path=$runtime/bus
-export AIKM_MODEL_DIR=$PWD/models/data
+export AIKM_MODEL_DIR=$PWD/models/data AIKM_FILTER_MODEL_DIR=$PWD/build/models/data
 build/daemon/aikmd --runtime-dir="$runtime/aikmd" --config-dir="$PWD/etc" 2>"$runtime/aikmd.log" &
 daemon=$!
 ctl=build/cli/aikmctl

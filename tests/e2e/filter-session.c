@@ -288,7 +288,7 @@ int main(int argc, char *argv[]) {
         fixture_aikmd = argv[1];
         aikmctl = argv[2];
         objects = argv[3];
-        if (setenv("AIKM_MODEL_DIR", argv[4], 1) < 0)
+        if (setenv("AIKM_FILTER_MODEL_DIR", argv[4], 1) < 0)
                 return 1;
         r = filter_net_set_up(&net);
         if (r == 0) {
