@@ -2,9 +2,11 @@
 #include "daemon/filters.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <sys/epoll.h>
 
+#include "util/io.h"
 #include "util/macro.h"
 
 _Static_assert(FILTER_INTERFACE_MAX == IF_NAMESIZE, "names of interfaces fit");
@@ -143,6 +145,48 @@ int filters_detach(Filters *f, FilterEntry *entry, Error *e) {
         if (r >= 0)
                 filters_drop(f, entry);
         return r;
+}
+
+void filters_each_pin(const char *pin_root, void (*f)(const char *pin_dir, void *userdata),
+                      void *userdata) {
+        _cleanup_closedir_ DIR *dir = NULL;
+
+        if (io_open_dir_at(AT_FDCWD, pin_root, &dir) < 0)
+                return;
+        for (struct dirent *d; (d = readdir(dir));) {
+                char pin_dir[sizeof(((FilterEntry *)0)->pin_dir)];
+                uint64_t index;
+                int n;
+
+                if (strncmp(d->d_name, "if", 2) != 0 ||
+                    parse_u64(d->d_name + 2, 1, INT32_MAX, &index) < 0)
+                        continue;
+                n = snprintf(pin_dir, sizeof(pin_dir), "%s/%s", pin_root, d->d_name);
+                if (n >= 0 && (size_t)n < sizeof(pin_dir))
+                        f(pin_dir, userdata);
+        }
+}
+
+typedef struct ClearCount {
+        size_t detached, failed;
+} ClearCount;
+
+static void clear_pin(const char *pin_dir, void *userdata) {
+        ClearCount *count = userdata;
+
+        if (filter_clear(pin_dir, /* e= */ NULL) < 0)
+                count->failed++;
+        else
+                count->detached++;
+}
+
+void filters_clear(const char *pin_root, size_t *ret_detached, size_t *ret_failed) {
+        ClearCount count = {};
+
+        filters_each_pin(pin_root, clear_pin, &count);
+        (void)rmdir(pin_root);
+        *ret_detached = count.detached;
+        *ret_failed = count.failed;
 }
 
 int filter_entry_swap(FilterEntry *entry, const FilterFile *model, Error *e) {

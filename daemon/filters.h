@@ -60,6 +60,12 @@ int filters_attach(Filters *f, const char *interface, unsigned index, const Filt
 /* in: where to look for the name of its model. */
 int filters_adopt(Filters *f, const char *pin_dir, const FilterFolders *in, FilterEntry **ret,
                   Error *e);
+/* Detaches whatever is pinned, known or not, and removes the folder, for those who have no daemon.
+ * Both count filters. */
+void filters_clear(const char *pin_root, size_t *ret_detached, size_t *ret_failed);
+/* Calls for the folder of each filter that is pinned; what is no such folder is left alone. */
+void filters_each_pin(const char *pin_root, void (*f)(const char *pin_dir, void *userdata),
+                      void *userdata);
 /* Detaches and forgets it; where detaching fails it stays. */
 int filters_detach(Filters *f, FilterEntry *entry, Error *e);
 /* Forgets one that somebody else has detached. */

@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include "daemon/config.h"
+#include "daemon/filters.h"
 #include "daemon/manager.h"
 #include "daemon/model-store.h"
 #include "util/io.h"
@@ -114,7 +115,9 @@ static bool keeps_filters(const Options *o) {
         return load_policy(o, &p, /* e= */ NULL) >= 0 && p.keep_filters;
 }
 
-static int restore(const Options *o) {
+/* What the ledger says. Returns how many could not be put back, or -errno; 0 entries say nothing.
+ */
+static int restore_ledger(const Options *o, RestoreWhat what, bool *ret_any, Error *e) {
         _cleanup_close_
         int root_fd = -EBADF, runtime_fd = -EBADF;
         _cleanup_(ledger_closep)
@@ -124,44 +127,68 @@ static int restore(const Options *o) {
         LedgerReport report = {};
         RestoreCount count = {};
         char text[RESTORE_TEXT_MAX];
-        RestoreWhat what = RESTORE_ALL;
-        Error e = ERROR_INIT;
         int r;
 
-        if (o->restore_not_needed) {
-                puts("The service ended with success: nothing to put back.");
-                return EXIT_SUCCESS;
-        }
-        if (access(o->runtime_dir, F_OK) < 0) {
-                puts("Nothing to put back.");
-                return EXIT_SUCCESS;
-        }
+        if (access(o->runtime_dir, F_OK) < 0)
+                return 0;
         root_fd = io_root_open();
         if (root_fd < 0)
-                return fail(&e, root_fd);
-        runtime_fd = runtime_open(o->runtime_dir, &e);
+                return root_fd;
+        runtime_fd = runtime_open(o->runtime_dir, e);
         if (runtime_fd < 0)
-                return fail(&e, runtime_fd);
-        r = runtime_open_ledger(root_fd, runtime_fd, &ledger, &report, &e);
+                return runtime_fd;
+        r = runtime_open_ledger(root_fd, runtime_fd, &ledger, &report, e);
         if (r < 0)
-                return fail(&e, r);
+                return r;
         if (report.n_damaged > 0)
                 journal_log(LOG_WARNING, "%zu damaged lines of the ledger were not trusted",
                             report.n_damaged);
         r = executor_new(root_fd, ledger, o->cgroup_name, &executor);
         if (r < 0)
-                return fail(&e, r);
-        if (o->restore_after_failure && keeps_filters(o))
-                what = RESTORE_OTHERS;
-        if (executor_count(executor, what, 0) == 0) {
-                puts("Nothing to put back.");
-                return EXIT_SUCCESS;
-        }
+                return r;
+        if (executor_count(executor, what, 0) == 0)
+                return 0;
         r = executor_restore(executor, what, 0, &count);
         if (r < 0 && r != -ENOENT)
-                return fail(&e, r);
+                return r;
         puts(restore_count_format(&count, text));
-        return count.failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        *ret_any = true;
+        return (int)count.failed;
+}
+
+/* Pins alone make a filter ours, also where somebody has cleaned the runtime directory. */
+static int restore_pins(const Options *o, bool *ret_any) {
+        size_t detached, failed;
+
+        filters_clear(o->filter_dir, &detached, &failed);
+        if (detached + failed > 0) {
+                printf("Traffic filters that the ledger did not know: %zu detached, %zu failed\n",
+                       detached, failed);
+                *ret_any = true;
+        }
+        return (int)failed;
+}
+
+static int restore(const Options *o) {
+        RestoreWhat what = RESTORE_ALL;
+        Error e = ERROR_INIT;
+        bool any = false;
+        int failed;
+
+        if (o->restore_not_needed) {
+                puts("The service ended with success: nothing to put back.");
+                return EXIT_SUCCESS;
+        }
+        if (o->restore_after_failure && keeps_filters(o))
+                what = RESTORE_OTHERS;
+        failed = restore_ledger(o, what, &any, &e);
+        if (failed < 0)
+                return fail(&e, failed);
+        if (what == RESTORE_ALL)
+                failed += restore_pins(o, &any);
+        if (!any)
+                puts("Nothing to put back.");
+        return failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static int perform(const Options *o) {

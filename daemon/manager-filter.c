@@ -200,12 +200,15 @@ static bool renew(Manager *m, FilterEntry *entry, const FilterStatus *s, uint64_
         return true;
 }
 
-/* udev names interfaces after they have appeared. */
-static void follow_name(FilterEntry *entry) {
+/* udev names interfaces after they have appeared. False: it is in our namespace no more. */
+static bool follow_name(FilterEntry *entry) {
         char name[IF_NAMESIZE];
 
-        if (if_indextoname(entry->index, name) && filter_interface_is_valid(name))
+        if (!if_indextoname(entry->index, name))
+                return errno != ENXIO;
+        if (filter_interface_is_valid(name))
                 memcpy(entry->interface, name, sizeof(entry->interface));
+        return true;
 }
 
 /* False: it is gone. */
@@ -222,7 +225,9 @@ static bool check(Manager *m, FilterEntry *entry) {
                 forget(m, entry, "the interface is gone, or somebody else detached it");
                 return false;
         }
-        follow_name(entry);
+        if (!follow_name(entry))
+                return detach(m, entry, "the interface went to another network namespace",
+                              /* e= */ NULL) < 0;
         if (s.trips != entry->trips)
                 note_trip(m, entry, &s);
         if (entry->lease_ns <= now)
@@ -431,35 +436,28 @@ static int adopt(Manager *m, const char *pin_dir, Error *e) {
         return 0;
 }
 
-/* What is no folder of a filter is left alone. */
-static void meet_pins(Manager *m, bool keep) {
-        _cleanup_closedir_ DIR *dir = NULL;
+typedef struct Meeting {
+        Manager *manager;
+        bool keep;
+} Meeting;
 
-        if (io_open_dir_at(AT_FDCWD, m->filters.pin_root, &dir) < 0)
+static void meet_pin(const char *pin_dir, void *userdata) {
+        const Meeting *meeting = userdata;
+        Error e = ERROR_INIT;
+
+        if (meeting->keep && adopt(meeting->manager, pin_dir, &e) >= 0)
                 return;
-        for (struct dirent *d; (d = readdir(dir));) {
-                char pin_dir[sizeof(((FilterEntry *)0)->pin_dir)];
-                Error e = ERROR_INIT;
-                uint64_t index;
-                int n;
-
-                if (strncmp(d->d_name, "if", 2) != 0 ||
-                    parse_u64(d->d_name + 2, 1, INT32_MAX, &index) < 0)
-                        continue;
-                n = snprintf(pin_dir, sizeof(pin_dir), "%s/%s", m->filters.pin_root, d->d_name);
-                if (n < 0 || (size_t)n >= sizeof(pin_dir) || (keep && adopt(m, pin_dir, &e) >= 0))
-                        continue;
-                if (e.text[0])
-                        journal_log(LOG_NOTICE, "%s; detaching it", e.text);
-                e = ERROR_INIT;
-                if (filter_clear(pin_dir, &e) < 0)
-                        journal_log(LOG_ERR, "%s", e.text);
-        }
+        if (e.text[0])
+                journal_log(LOG_NOTICE, "%s; detaching it", e.text);
+        e = ERROR_INIT;
+        if (filter_clear(pin_dir, &e) < 0)
+                journal_log(LOG_ERR, "%s", e.text);
 }
 
 void manager_start_filters(Manager *m) {
         filters_init(&m->filters, m->options->filter_dir);
-        meet_pins(m, m->policy.keep_filters);
+        filters_each_pin(m->filters.pin_root, meet_pin,
+                         &(Meeting){.manager = m, .keep = m->policy.keep_filters});
         /* Entries without a filter, or whose filter was just detached. */
         for (size_t i = ledger_count(m->ledger, /* all= */ false); i > 0; i--) {
                 const LedgerEntry *entry = ledger_get(m->ledger, i - 1, /* all= */ false);

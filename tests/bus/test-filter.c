@@ -754,6 +754,27 @@ static void test_interfaces_come_and_go(void **state) {
         assert_int_equal(filter_net_run(&net, false, "ip link del late0"), 0);
 }
 
+/* What a container takes along is no interface of ours any more: nothing of ours judges there. */
+static void test_other_namespace(void **state) {
+        const Fixture *f = *state;
+        char command[96];
+
+        assert_int_equal(filter_net_run(&net, false, "ip link add late0 type veth peer name late1"),
+                         0);
+        call(f, NULL, "Attach", "late0", "all");
+        snprintf(command, sizeof(command), "ip link set late0 netns %d", net.peer);
+        assert_int_equal(filter_net_run(&net, false, command), 0);
+        wait_mode(f, NULL);
+        assert_int_equal(in_force(f), 0);
+        assert_int_equal(filter_net_run(&net, true, "! ip link show late0 | grep -q xdp"), 0);
+        /* The name is free for another one. */
+        assert_int_equal(filter_net_run(&net, false, "ip link add late0 type veth peer name late2"),
+                         0);
+        call(f, NULL, "Attach", "late0", "all");
+        assert_int_equal(filter_net_run(&net, false, "ip link del late0; ip link del late1"), 0);
+        wait_mode(f, NULL);
+}
+
 static void test_taken_off_by_somebody_else(void **state) {
         _cleanup_(filter_freep)
         Filter *filter = NULL;
@@ -843,6 +864,47 @@ static void test_keep(void **state) {
         assert_false(is_attached() || is_pinned());
 }
 
+/* The kernel ends a lease, whoever is there to see it. */
+static void test_lease_without_daemon(void **state) {
+        Fixture *f = *state;
+        Row row;
+
+        policy(f, "{\"on_stop\": \"keep\"}");
+        reload(f);
+        call(f, NULL, "Attach", "f0", "all");
+        set_mode(f, NULL, "enforce", 2 * USEC_PER_SEC);
+        assert_int_equal(judge(f, 7, 20).dropped, 20);
+        (void)fixture_stop_daemon(f, SIGKILL);
+        usleep(2100000);
+        send_frames(7, 32);
+        usleep(100000);
+        fixture_start_daemon(f, "observe");
+        row = only(f);
+        assert_string_equal(row.mode, "shadow");
+        assert_int_equal(row.lease, 0);
+        assert_int_equal(row.malicious, 52);
+        assert_int_equal(row.dropped, 20);
+}
+
+/* An interface that goes while nobody looks takes its filter along. */
+static void test_gone_while_down(void **state) {
+        Fixture *f = *state;
+        char command[160];
+
+        policy(f, "{\"on_stop\": \"keep\"}");
+        reload(f);
+        assert_int_equal(filter_net_run(&net, false, "ip link add late0 type veth peer name late1"),
+                         0);
+        call(f, NULL, "Attach", "late0", "all");
+        assert_int_equal(fixture_stop_daemon(f, SIGTERM), 0);
+        assert_int_equal(filter_net_run(&net, false, "ip link del late0"), 0);
+        fixture_start_daemon(f, "observe");
+        assert_false(only(f).there);
+        assert_int_equal(in_force(f), 0);
+        snprintf(command, sizeof(command), "! ls %s | grep .", filter_dir);
+        assert_int_equal(filter_net_run(&net, false, command), 0);
+}
+
 /* What policy enforced does not go on in a daemon that observes. */
 static void test_keep_and_observe(void **state) {
         Fixture *f = *state;
@@ -894,6 +956,29 @@ static void test_restore(void **state) {
         assert_false(is_attached());
         (void)unsetenv("SERVICE_RESULT");
         fixture_start_daemon(f, "observe");
+}
+
+/* Nor does that need the ledger. */
+static void test_restore_without_ledger(void **state) {
+        Fixture *f = *state;
+        char command[128];
+
+        policy(f, "{\"on_stop\": \"keep\"}");
+        reload(f);
+        call(f, NULL, "Attach", "f0", "all");
+        assert_int_equal(fixture_stop_daemon(f, SIGTERM), 0);
+        snprintf(command, sizeof(command), "rm -rf %s/run", f->dir);
+        assert_int_equal(filter_net_run(&net, false, command), 0);
+        (void)setenv("SERVICE_RESULT", "signal", 1);
+        assert_true(says(f, "--restore=after-failure", "Nothing to put back."));
+        (void)unsetenv("SERVICE_RESULT");
+        assert_true(is_attached() && is_pinned());
+        assert_true(
+                says(f, "--restore", "Traffic filters that the ledger did not know: 1 detached"));
+        assert_false(is_attached() || is_pinned());
+        assert_true(says(f, "--restore", "Nothing to put back."));
+        fixture_start_daemon(f, "observe");
+        assert_false(only(f).there);
 }
 
 /* Somebody cleaned the runtime directory; the filter is still ours. */
@@ -978,13 +1063,17 @@ static int run(void) {
                 TEST(test_policy),
                 TEST(test_requested_is_left_alone),
                 TEST(test_interfaces_come_and_go),
+                TEST(test_other_namespace),
                 TEST(test_taken_off_by_somebody_else),
                 TEST(test_rollback),
                 TEST(test_stop_detaches),
                 TEST(test_crash_detaches),
                 TEST(test_keep),
                 TEST(test_keep_and_observe),
+                TEST(test_lease_without_daemon),
+                TEST(test_gone_while_down),
                 TEST(test_restore),
+                TEST(test_restore_without_ledger),
                 TEST(test_lost_ledger),
                 TEST(test_broken_pins),
                 TEST(test_others),

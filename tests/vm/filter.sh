@@ -120,8 +120,26 @@ nothing_attached() { [ "$(aikmctl filter status)" = "No interface has a filter."
 until_true 60 nothing_attached || fail "a filter outlives its interface"
 rm /etc/aikmd/policy.d/90-filter.json
 systemctl reload aikmd
+
+step "a container takes an interface along, without its filter"
+ip link add away0 type veth peer name away1
+aikmctl filter attach away0 --model never
+ip link set away0 netns peer
+until_true 60 nothing_attached || fail "a filter follows its interface into another namespace"
+! ip -n peer link show away0 | grep xdp || fail "a program of ours stays in another namespace"
+
 journalctl --sync
 for words in 'attached to v0, in shadow' 'drops malicious packets, for' 'is taken over' 'detached from'; do
     journalctl -u aikmd -o cat --no-pager | grep "$words" >/dev/null || fail "the journal does not say '$words'"
 done
+
+step "the package takes along what policy would keep, whatever became of the ledger"
+filter_policy keep
+aikmctl filter attach v0 --model never
+systemctl stop aikmd
+is_attached v0 || fail "policy keeps it, and it is gone"
+rm -rf /run/aikmd
+DEBIAN_FRONTEND=noninteractive dpkg -r aikmd >removed 2>&1 || { cat removed; fail "the package cannot be removed"; }
+! is_attached v0 || fail "a filter outlives its package"
+[ -z "$(ls /sys/fs/bpf/aikmd 2>/dev/null)" ] || fail "pins outlive the package: $(ls /sys/fs/bpf/aikmd)"
 echo "filter: fine"
