@@ -90,6 +90,8 @@ int emit_requant(Requant q, WideInterval v, int64_t origin, Scaling *ret);
 void emit_scaled(const Emit *e, const Scaling *s, const char *v);
 
 /* An array of constants, several a line. */
+/* The beginning of one, up to its first brace. */
+void emit_table_begin(const Emit *e, const char *type, const char *name, size_t step, size_t n);
 void emit_table_u64(const Emit *e, const char *name, size_t step, const uint64_t *t, size_t n);
 
 /* Each kind of step: _plan chooses layout and the bank's elements, _tables prints what stands

@@ -68,13 +68,15 @@ int emit_simple_tables(const Emit *e, size_t step) {
         const Step *s = &e->p->steps[step];
         const Bank *b = &e->banks[step + 1];
         size_t size = table_size(s);
+        char type[16];
 
         if (s->kind != STEP_TABLE)
                 return 0;
         if (s->n_table == 0 ||
             (int64_t)s->n_table != (int64_t)s->requant[0].high - s->requant[0].low + 1)
                 return -EINVAL;
-        fprintf(e->f, "static const __u%u %s_t%zu[%zu] = {", b->bytes * 8, e->p->name, step, size);
+        (void)snprintf(type, sizeof(type), "__u%u", b->bytes * 8);
+        emit_table_begin(e, type, "t", step, size);
         for (size_t i = 0; i < size; i++) {
                 int64_t v = s->table[MIN(i, s->n_table - 1)] - b->low;
 

@@ -261,7 +261,7 @@ static void leaf_table(const Emit *e, size_t step) {
         const Forest *f = e->plans[step].forest;
         size_t size = power_of_two(f->n_leaves);
 
-        fprintf(e->f, "static const __u64 %s_v%zu[%zu] = {", e->p->name, step, size * f->words);
+        emit_table_begin(e, "__u64", "v", step, size * f->words);
         for (size_t i = 0, n = 0; i < s->n_trees; i++)
                 for (size_t k = 0; k < s->trees[i].n_leaves; k++)
                         for (size_t w = 0; w < f->words; w++)

@@ -182,8 +182,16 @@ void emit_scaled(const Emit *e, const Scaling *s, const char *v) {
                 fprintf(e->f, ", %s)", emit_literal(s->low, text));
 }
 
+/* Not where the compiler likes: one of 4, 8, 16 or 32 bytes would go to a section of mergeable
+ * constants, while the BTF says .rodata, at a place that another variable has; the kernel takes no
+ * such BTF. */
+void emit_table_begin(const Emit *e, const char *type, const char *name, size_t step, size_t n) {
+        fprintf(e->f, "static const %s %s_%s%zu[%zu] __attribute__((section(\".rodata\"))) = {",
+                type, e->p->name, name, step, n);
+}
+
 void emit_table_u64(const Emit *e, const char *name, size_t step, const uint64_t *t, size_t n) {
-        fprintf(e->f, "static const __u64 %s_%s%zu[%zu] = {", e->p->name, name, step, n);
+        emit_table_begin(e, "__u64", name, step, n);
         for (size_t i = 0; i < n; i++)
                 fprintf(e->f, "%s0x%" PRIx64 "ULL,", i % 5 ? " " : "\n\t", t[i]);
         fputs("\n};\n\n", e->f);

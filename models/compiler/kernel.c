@@ -140,6 +140,7 @@ int kernel_model_size(const KernelModel *m, KernelSize *ret, Error *e) {
                 .verified = with.verified - without.verified,
                 .instructions = with.instructions - without.instructions,
                 .jit_bytes = with.jit_bytes - without.jit_bytes,
+                .has_types = bpf_object__btf_fd(m->object) >= 0,
         };
         return 0;
 }

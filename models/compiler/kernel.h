@@ -11,6 +11,7 @@ typedef struct KernelSize {
         uint32_t verified;     /* instructions that the verifier went through */
         uint32_t instructions; /* of the program as the kernel keeps it */
         uint32_t jit_bytes;
+        bool has_types; /* the kernel took the object's BTF; libbpf goes on without */
 } KernelSize;
 
 /* Loads the object of program p. Returns 0; -EPERM without the right to; -ENOTSUP and other errnos

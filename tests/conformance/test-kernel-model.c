@@ -88,6 +88,8 @@ static int run_object(const Case *c, const char *dir, size_t n_rows, Error *e) {
         r = kernel_model_load(path, p, &m, e);
         if (r >= 0)
                 r = kernel_model_size(m, &size, e);
+        if (r >= 0 && !size.has_types)
+                r = error_set(e, -EBADMSG, "the kernel does not take its BTF");
         if (r >= 0)
                 r = compare(p, m, n_rows, e);
         if (r >= 0)

@@ -11,6 +11,7 @@ static const char *const names[_RANDOM_SHAPE_COUNT] = {
         [RANDOM_MLP_NEGATIVE] = "mlp-negative",
         [RANDOM_SPARSE] = "sparse",
         [RANDOM_TREE] = "tree-depth-10",
+        [RANDOM_TREE_SMALL] = "tree-4-leaves",
         [RANDOM_FOREST] = "forest-50-depth-8",
         [RANDOM_FOREST_CLASSES] = "forest-7-classes",
         [RANDOM_FOREST_MANY] = "forest-300",
@@ -314,6 +315,9 @@ static void make_shape(Maker *m, RandomShape shape) {
                 break;
         case RANDOM_TREE:
                 forest(m, n, 1, 1, 1024, false);
+                break;
+        case RANDOM_TREE_SMALL:
+                forest(m, n, 2, 1, 4, false);
                 break;
         case RANDOM_FOREST:
                 forest(m, n, 2, 50, 256, false);

@@ -14,6 +14,7 @@ typedef enum RandomShape {
         RANDOM_MLP_NEGATIVE,   /* all outputs below 0 */
         RANDOM_SPARSE,         /* most weights are 0 */
         RANDOM_TREE,           /* one, depth 10 */
+        RANDOM_TREE_SMALL,     /* one of four leaves, two outputs: tables of few bytes */
         RANDOM_FOREST,         /* 50 of depth 8 */
         RANDOM_FOREST_CLASSES, /* 20 of depth 5, seven outputs */
         RANDOM_FOREST_MANY,    /* 300 of depth 4 */
