@@ -23,7 +23,8 @@ static __always_inline __u32 filter_u32(__u64 x)
 	return x < 0xffffffffU ? (__u32)x : 0xffffffffU;
 }
 
-/* libbpf finds the place of global tables alone in BTF. */
+/* One of 32 bytes that is not global would go to a section of its own, of which its BTF does not
+ * know. */
 #ifdef __bpf__
 #define FILTER_TABLE const
 #else

@@ -424,8 +424,8 @@ static __always_inline int filter_frame(const __u8 *data, const __u8 *end, __u32
 
 #ifdef FILTER_TC
 
-#define FILTER_TC_PASS 0
-#define FILTER_TC_SHOT 2
+#define FILTER_TC_PASS -1  /* TC_ACT_UNSPEC: up to whoever comes next */
+#define FILTER_TC_SHOT 2   /* TC_ACT_SHOT */
 #define FILTER_HEADERS 256 /* bytes to have at hand: the rest may lie in pages */
 
 SEC("tc")

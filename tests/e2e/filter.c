@@ -10,6 +10,11 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -24,7 +29,7 @@
 #include "util/time.h"
 
 static FilterNet net;
-static Subject always_0, always_1, syn_flood;
+static Subject always_0, always_1, always_1_tc, syn_flood;
 static char pin_dir[128];
 static Filter *f;                 /* of the test at hand: let go after it, however it ended */
 static int sender = -1, tap = -1; /* p0's and f0's packet sockets */
@@ -416,6 +421,99 @@ static void test_folder_that_is_no_bpffs(void **state) {
         assert_true(access(options.pin_dir, F_OK) < 0);
 }
 
+/* ---- as a classifier ---- */
+
+/* Frames of all kinds come to the tap before classifiers see them, those of one kind after. */
+static void tap_kind(int protocol) {
+        struct sockaddr_ll address = {.sll_family = AF_PACKET,
+                                      .sll_protocol = htons((uint16_t)protocol),
+                                      .sll_ifindex = (int)net.interface};
+
+        assert_int_equal(bind(tap, (struct sockaddr *)&address, sizeof(address)), 0);
+        (void)delivered();
+}
+
+static size_t send_to_tap(const Frame *frame, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                assert_int_equal(send(sender, frame->bytes, frame->size, 0), frame->size);
+        return delivered();
+}
+
+static uint64_t counted_by_tc(struct bpf_object *o, enum filter_verdict verdict, bool dropped) {
+        size_t n = (size_t)libbpf_num_possible_cpus();
+        struct filter_counters *rows = calloc(n, sizeof(*rows));
+        uint32_t slot = FILTER_SLOT_A;
+        uint64_t sum = 0;
+
+        assert_non_null(rows);
+        assert_int_equal(
+                bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(o, "counters"), &slot, rows),
+                0);
+        for (size_t i = 0; i < n; i++)
+                sum += dropped ? rows[i].dropped.packets : rows[i].verdict[verdict].packets;
+        free(rows);
+        return sum;
+}
+
+/* Whoever attaches it sets its map: aikmd does not know classifiers. */
+static void set_tc(struct bpf_object *o, uint64_t enforce_until_ns) {
+        struct filter_config config = {.enforce_until_ns = enforce_until_ns,
+                                       .kill_permille = FILTER_KILL_PERMILLE,
+                                       .kill_packets_min = FILTER_KILL_PACKETS_MIN};
+        uint32_t zero = 0;
+
+        assert_int_equal(bpf_map_update_elem(bpf_object__find_map_fd_by_name(o, "config"), &zero,
+                                             &config, BPF_ANY),
+                         0);
+}
+
+static void check_tc(struct bpf_object *o) {
+        Frame frame = frame_datagram(7), vlan;
+
+        assert_int_equal(send_to_tap(&frame, 50), 50);
+        assert_int_equal(counted_by_tc(o, FILTER_MALICIOUS, false), 50);
+        assert_int_equal(counted_by_tc(o, FILTER_MALICIOUS, true), 0);
+        set_tc(o, boot_ns() + 60 * NSEC_PER_SEC);
+        assert_int_equal(send_to_tap(&frame, 50), 0);
+        assert_int_equal(counted_by_tc(o, FILTER_MALICIOUS, true), 50);
+        /* The kernel has taken the tag off by then. */
+        frame_ethernet(&vlan, 0x0800);
+        frame_vlan(&vlan, 0x8100, 5);
+        frame_ipv4(&vlan, 8, 1, 17, 5);
+        frame_udp(&vlan, 1, 2);
+        frame_finish(&vlan, 1000);
+        assert_int_equal(send_to_tap(&vlan, 20), 0);
+        assert_int_equal(counted_by_tc(o, FILTER_MALICIOUS, true), 70);
+        set_tc(o, 0);
+        assert_int_equal(send_to_tap(&frame, 50), 50);
+}
+
+static void test_classifier(void **state) {
+        LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)net.interface,
+                    .attach_point = BPF_TC_INGRESS);
+        LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1);
+        struct bpf_object *o = bpf_object__open_mem(always_1_tc.object, always_1_tc.size, NULL);
+        int r;
+
+        assert_non_null(o);
+        assert_int_equal(bpf_object__load(o), 0);
+        r = bpf_tc_hook_create(&hook);
+        if (r == -EOPNOTSUPP || r == -ENOENT) {
+                printf("the kernel has no clsact: only loaded\n");
+                bpf_object__close(o);
+                return;
+        }
+        assert_int_equal(r, 0);
+        opts.prog_fd = bpf_program__fd(bpf_object__find_program_by_name(o, "filter_tc"));
+        assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+        tap_kind(ETH_P_IP);
+        check_tc(o);
+        tap_kind(ETH_P_ALL);
+        hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+        assert_int_equal(bpf_tc_hook_destroy(&hook), 0);
+        bpf_object__close(o);
+}
+
 /* ---- a flood, and people who want to work meanwhile ---- */
 
 static FilterExplanation explain(const Filter *filter, const char *address) {
@@ -483,6 +581,8 @@ static int set_up(const char *folder) {
         if (r >= 0)
                 r = subject_load(folder, "always-1", 2, &always_1);
         if (r >= 0)
+                r = subject_load(folder, "always-1-tc", 3, &always_1_tc);
+        if (r >= 0)
                 r = subject_load(folder, "syn-flood", 4, &syn_flood);
         if (r >= 0)
                 r = filter_net_set_up(&net);
@@ -498,6 +598,7 @@ static void tear_down(void) {
         filter_net_tear_down(&net);
         subject_done(&always_0);
         subject_done(&always_1);
+        subject_done(&always_1_tc);
         subject_done(&syn_flood);
 }
 
@@ -517,6 +618,7 @@ int main(int argc, char **argv) {
                 TEST(test_pins_in_pieces),
                 TEST(test_interface_that_went_away),
                 TEST(test_folder_that_is_no_bpffs),
+                TEST(test_classifier),
                 TEST(test_syn_flood_native),
                 TEST(test_syn_flood_generic),
         };
