@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """test-filter-model.py SOURCE-ROOT AIKM-PACKETS DATA: the shipped filter model is what its command makes of the packets; the figures of
 docs/filter-model.md are what judging it prints, and are good enough."""
@@ -70,7 +70,7 @@ class Model(unittest.TestCase):
             self.assertLessEqual(column(told('judged'), 'forest', 'false alarms'), 1.0)
 
     def test_nsl_kdd(self):
-        said = run(folder / 'nsl_kdd.py', data / 'nsl-kdd')
+        said = run(sys.executable, folder / 'nsl_kdd.py', data / 'nsl-kdd')
         if sklearn.__version__ == SAME:
             self.assertEqual(said, told('nsl-kdd'))
         self.assertGreaterEqual(column(said, 'forest, 50 of depth 8', 'accuracy'), 0.83)
