@@ -43,9 +43,9 @@ static int list(Context *c, const Args *args) {
         static const Column columns[] = {{"MODEL", 0, 8, 40, false},
                                          {"VERSION", 3, 4, 16, false},
                                          {"SOURCE", 2, 0, 0, false},
-                                         {"FORMAT", 4, 0, 0, false},
                                          {"IN USE", 0, 0, 0, false},
                                          {"MACRO-F1", 1, 0, 0, true},
+                                         {"FORMAT", 4, 0, 0, false},
                                          {"DIGEST", 4, 0, 0, false},
                                          {"REFUSED FOR", 1, 8, 0, false},
                                          {0}};
@@ -72,7 +72,6 @@ static int list(Context *c, const Args *args) {
                 table_add(t, json_str(row, "name"), current ? STYLE_BOLD : STYLE_NONE);
                 table_add(t, version && version[0] ? version : NULL, STYLE_NONE);
                 table_add(t, json_str(row, "source"), STYLE_NONE);
-                table_add(t, format && format[0] ? format : NULL, STYLE_NONE);
                 table_add(t,
                           current                      ? "yes"
                           : json_flag(row, "previous") ? "before"
@@ -82,6 +81,7 @@ static int list(Context *c, const Args *args) {
                         table_addf(t, STYLE_NONE, "%.3f", f1);
                 else
                         table_add(t, NULL, STYLE_NONE);
+                table_add(t, format && format[0] ? format : NULL, STYLE_NONE);
                 if (digest && digest[0])
                         table_addf(t, STYLE_NONE, "%.12s", digest);
                 else
