@@ -21,7 +21,7 @@ static int check_sizes(const Cells *c, const Groups *groups, Error *e) {
         return 0;
 }
 
-static int check_width(const Graph *g, const CalibrationRows *rows, Error *e) {
+int compile_count_fields(const Graph *g, size_t *ret, Error *e) {
         size_t n;
         int r;
 
@@ -31,6 +31,17 @@ static int check_width(const Graph *g, const CalibrationRows *rows, Error *e) {
         if (n == 0 || n > PROGRAM_FIELDS_MAX)
                 return error_set(e, -ENOTSUP, "%zu inputs: accepted is 1 to %d", n,
                                  PROGRAM_FIELDS_MAX);
+        *ret = n;
+        return 0;
+}
+
+static int check_width(const Graph *g, const CalibrationRows *rows, Error *e) {
+        size_t n = 0;
+        int r;
+
+        r = compile_count_fields(g, &n, e);
+        if (r < 0)
+                return r;
         if (rows && rows->n_fields != n)
                 return error_set(e, -EINVAL,
                                  "the model takes %zu numbers, the calibration rows "

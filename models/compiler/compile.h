@@ -44,6 +44,10 @@ typedef struct CompileReport {
         size_t multiplications; /* multiply-accumulates of one inference */
 } CompileReport;
 
+/* How many fields the model takes. Returns 0, or -ENOTSUP with *e where that is not fixed or not 1
+ * to PROGRAM_FIELDS_MAX. */
+int compile_count_fields(const Graph *g, size_t *ret, Error *e);
+
 /* Returns 0 or -errno with *e naming the operator or node and the reason: one that the float engine
  * runs but the kernel can't, a shape that depends on data, sizes above PROGRAM_*_MAX, a model
  * without trees and no calibration rows, intervals that do not fit, no precision that agrees. */

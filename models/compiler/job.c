@@ -8,7 +8,6 @@
 
 #include "models/compiler/build.h"
 #include "models/compiler/kernel.h"
-#include "models/compiler/lower.h"
 #include "models/packet-field.h"
 #include "util/io.h"
 
@@ -205,7 +204,7 @@ int job_compile(Job *j, const CommandOptions *o, Error *e) {
                 r = model_file_read(&j->model, o->model, o->weights, e);
         if (r < 0)
                 return r;
-        r = lower_count_fields(j->model.graph, &j->n_fields, &inner);
+        r = compile_count_fields(j->model.graph, &j->n_fields, &inner);
         if (r < 0)
                 return error_set(e, r, "%s: %.400s", o->model, inner.text);
         r = j->spec ? use_spec(j, o, e) : 0;

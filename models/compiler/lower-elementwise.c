@@ -75,6 +75,21 @@ static int divide(Lowerer *l, const Node *n, Ref a, Ref b, Ref *ret) {
         return lower_sum(l, &(RefTerm){a, 1 / by}, 1, 0, ret);
 }
 
+/* Sums and products of these types wrap around, which cells do not. */
+static int refuse_wrapping(Lowerer *l, const Node *n, const Tensor *out) {
+        switch (out->type) {
+        case ELEMENT_I8:
+        case ELEMENT_I16:
+        case ELEMENT_U8:
+        case ELEMENT_U16:
+        case ELEMENT_U32:
+        case ELEMENT_U64:
+                return lower_refuse(l, n, "%s wraps around", element_type_name(out->type));
+        default:
+                return 0;
+        }
+}
+
 static int lower_arithmetic(Lowerer *l, const Node *n, const Tensor *const *in,
                             const Tensor *const *out) {
         _cleanup_(pair_done)
@@ -84,7 +99,9 @@ static int lower_arithmetic(Lowerer *l, const Node *n, const Tensor *const *in,
 
         if (op == 'D' && out[0]->type != ELEMENT_F32 && out[0]->type != ELEMENT_F64)
                 return lower_refuse(l, n, "it divides whole numbers");
-        r = pair_init(l, n, in, &p);
+        r = refuse_wrapping(l, n, out[0]);
+        if (r >= 0)
+                r = pair_init(l, n, in, &p);
         for (size_t i = 0; i < p.n && r >= 0; i++) {
                 RefTerm terms[2] = {{p.a[i], 1}, {p.b[i], op == '-' ? -1 : 1}};
 
@@ -200,28 +217,55 @@ static int lower_leaky_relu(Lowerer *l, const Node *n, const Tensor *const *in,
         return lower_output(l, n, 0, in[0]->count, TAKE_PTR(x));
 }
 
+/* A slope for each element of x, whichever way they are broadcast: what becomes of -1, negated. */
+static int prelu_slopes(Lowerer *l, const Node *n, const Tensor *const *in, Tensor **ret) {
+        _cleanup_(tensor_freep)
+        Tensor *x = NULL, *y = NULL;
+        Node own = *n;
+        int r;
+
+        r = tensor_new(in[0]->type, in[0]->rank, in[0]->dim, &x);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < x->count; i++)
+                tensor_set_f64(x, i, -1);
+        own.work = &l->work;
+        r = n->op->run(&own, (const Tensor *const[]){x, in[1]}, &y, l->e);
+        if (r < 0)
+                return r;
+        if (y->count != x->count)
+                return lower_refuse(l, n, "its slopes are more than its numbers");
+        *ret = TAKE_PTR(y);
+        return 0;
+}
+
 static int lower_prelu(Lowerer *l, const Node *n, const Tensor *const *in,
                        const Tensor *const *out) {
-        _cleanup_(pair_done)
-        Pair p = {0};
+        _cleanup_(tensor_freep)
+        Tensor *slopes = NULL;
+        _cleanup_free_
+        Ref *x = NULL;
         int r;
 
         if (lower_role(l, n, 1) != ROLE_CONSTANT)
                 return lower_refuse(l, n, "its slopes are computed");
-        r = pair_init(l, n, in, &p);
-        for (size_t i = 0; i < p.n && r >= 0; i++)
-                r = lower_leaky(l, p.a[i], ref_value(l, p.b[i]), &p.a[i]);
+        r = prelu_slopes(l, n, in, &slopes);
+        if (r >= 0)
+                r = lower_input(l, n, 0, in[0], &x);
+        for (size_t i = 0; r >= 0 && i < in[0]->count; i++)
+                r = lower_leaky(l, x[i], -tensor_get_f64(slopes, i), &x[i]);
         if (r < 0)
                 return r;
-        return lower_output(l, n, 0, p.n, TAKE_PTR(p.a));
+        return lower_output(l, n, 0, in[0]->count, TAKE_PTR(x));
 }
 
 static int lower_neg(Lowerer *l, const Node *n, const Tensor *const *in, const Tensor *const *out) {
         _cleanup_free_
         Ref *x = NULL;
-        int r;
+        int r = refuse_wrapping(l, n, out[0]);
 
-        r = lower_input(l, n, 0, in[0], &x);
+        if (r >= 0)
+                r = lower_input(l, n, 0, in[0], &x);
         for (size_t i = 0; i < in[0]->count && r >= 0; i++)
                 r = lower_sum(l, &(RefTerm){x[i], -1}, 1, 0, &x[i]);
         if (r < 0)

@@ -287,6 +287,8 @@ int lower_pointwise(Lowerer *l, const Node *n, const Tensor *const *in, const Te
         for (size_t k = 1; k < n->n_inputs; k++)
                 if (n->inputs[k] != GRAPH_NO_VALUE)
                         return lower_refuse(l, n, "input %zu is not expected", k);
+        if (in[0]->type == ELEMENT_BOOL)
+                return lower_refuse(l, n, "of what is true or false");
         r = lower_input(l, n, 0, in[0], &refs);
         for (size_t i = 0; i < in[0]->count && r >= 0; i++)
                 r = lower_function(l, refs[i], &f, &refs[i]);

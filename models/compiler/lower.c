@@ -88,8 +88,8 @@ static int on_node(void *userdata, size_t node, const Tensor *const *in, const T
                 return 0;
         }
         if (r < 0)
-                return error_set(e, r, "%s (node '%.128s'): %s", n->op->name, n->name,
-                                 inner.text[0] ? inner.text : strerror(-r));
+                return error_set(e, r, "%s (node '%.128s', opset %d): %s", n->op->name, n->name,
+                                 n->opset, inner.text[0] ? inner.text : strerror(-r));
         return 0;
 }
 

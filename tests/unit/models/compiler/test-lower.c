@@ -255,12 +255,43 @@ static void test_refusals(void **state) {
         }
 }
 
+/* Small and unsigned whole numbers wrap around in the float engine. */
+static void test_wrapping(void **state) {
+        static const ElementType types[] = {ELEMENT_I8,  ELEMENT_I16, ELEMENT_U8,  ELEMENT_U16,
+                                            ELEMENT_U32, ELEMENT_U64, ELEMENT_I32, ELEMENT_F32};
+        static const char *const operators[] = {"Add", "Sub", "Mul"};
+
+        for (size_t t = 0; t < ELEMENTSOF(types); t++)
+                for (size_t i = 0; i < ELEMENTSOF(operators); i++) {
+                        size_t x;
+                        _cleanup_(graph_freep)
+                        Graph *g = graph_of(&x, types[t], 2, (int64_t[]){-1, 2});
+                        Cells *c;
+                        Error e = ERROR_INIT;
+                        int r;
+
+                        finish(g, binary(g, operators[i], x,
+                                         constant(g, types[t], 2, (int64_t[]){1, 2},
+                                                  (double[]){3, 5})));
+                        r = lower_graph(g, (double)NAN, false, &c, &e);
+                        if (types[t] == ELEMENT_I32 || types[t] == ELEMENT_F32) {
+                                assert_int_equal(r, 0);
+                                cells_free(c);
+                                continue;
+                        }
+                        assert_int_equal(r, -ENOTSUP);
+                        assert_non_null(strstr(e.text, operators[i]));
+                        assert_non_null(strstr(e.text, "wraps around"));
+                }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_fold),      cmocka_unit_test(test_fold_rank),
                 cmocka_unit_test(test_move),      cmocka_unit_test(test_activations),
                 cmocka_unit_test(test_windows),   cmocka_unit_test(test_recurrent),
                 cmocka_unit_test(test_quantized), cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_wrapping),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
