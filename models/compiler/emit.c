@@ -257,6 +257,17 @@ static int bank_plan(Emit *e, size_t i) {
         return 0;
 }
 
+#define OUTPUTS_FEW 12
+
+static size_t stack_size(const Emit *e, const Bank *b) {
+        if (b->memory)
+                return (b->elements * b->bytes + 7) & ~(size_t)7;
+        /* Read twice, many outputs are held twice by clang 14. */
+        if (e->p->n_outputs > OUTPUTS_FEW && emit_bank_of(e, e->p->outputs[0]) == b)
+                return b->elements * 16;
+        return b->elements * 8;
+}
+
 /* Small banks stay on the stack, the first ones first; what is written by constant index alone ends
  * up in registers, or in eight bytes of stack each. */
 static void place_banks(Emit *e) {
@@ -264,8 +275,7 @@ static void place_banks(Emit *e) {
 
         for (size_t i = 0; i < e->n_banks; i++) {
                 Bank *b = &e->banks[i];
-                size_t size = b->memory ? (b->elements * b->bytes + 7) & ~(size_t)7
-                                        : b->elements * 8;
+                size_t size = stack_size(e, b);
 
                 b->in_scratch = size > left;
                 if (!b->in_scratch)
@@ -363,6 +373,15 @@ static void emit_scratch(const Emit *e) {
         fputs("\t__u32 unused;\n};\n\n", e->f);
 }
 
+/* Behind what writes a bank in scratch: else the compiler keeps what it wrote in registers, of
+ * which there are not as many, and what is left over on the stack, which has no room for it. */
+static void emit_written(const Emit *e, size_t bank) {
+        const Bank *b = &e->banks[bank];
+
+        if (b->in_scratch && b->elements > 0)
+                fprintf(e->f, "\t%s_KEEP(scratch);\n", e->p->name);
+}
+
 static int emit_fields(const Emit *e) {
         const Bank *b = &e->banks[0];
 
@@ -389,35 +408,40 @@ static int emit_fields(const Emit *e) {
                 emit_scaled(e, &s, "x");
                 fputs(";\n", e->f);
         }
+        emit_written(e, 0);
         return 0;
 }
 
+static void emit_output(const Emit *e, size_t i, char cell[EMIT_TEXT_MAX]) {
+        emit_cell(e, e->p->outputs[i], NULL, cell);
+        fprintf(e->f, "\tif (outputs)\n\t\toutputs[%zu] = (__s32)%s;\n", i, cell);
+}
+
+/* Each output where it is compared, and one comparison after the other: else the compiler keeps all
+ * of them, and all masks, until the end, on a stack that has no room. */
 static void emit_decision(const Emit *e) {
         const Program *p = e->p;
-        char text[EMIT_TEXT_MAX];
+        char cell[EMIT_TEXT_MAX], text[EMIT_TEXT_MAX];
         int64_t t = CLAMP(p->threshold, (int64_t)INT32_MIN - 1, (int64_t)INT32_MAX);
 
-        for (size_t i = 0; i < p->n_outputs; i++) {
-                emit_cell(e, p->outputs[i], NULL, text);
-                fprintf(e->f, "\tif (outputs)\n\t\toutputs[%zu] = (__s32)%s;\n", i, text);
-        }
         if (p->decision == DECISION_VALUE || p->n_outputs == 0) {
+                for (size_t i = 0; i < p->n_outputs; i++)
+                        emit_output(e, i, cell);
                 fputs("\treturn 0;\n}\n", e->f);
                 return;
         }
-        emit_cell(e, p->outputs[0], NULL, text);
-        fprintf(e->f, "\tx = %s;\n", text);
+        emit_output(e, 0, cell);
+        fprintf(e->f, "\tx = %s;\n", cell);
         if (p->decision == DECISION_THRESHOLD) {
                 fprintf(e->f, "\tm = (%s - x) >> 63;\n\t%s_HIDE(m);\n\treturn m & 1;\n}\n",
                         emit_literal(t, text), p->name);
                 return;
         }
         for (size_t i = 1; i < p->n_outputs; i++) {
-                emit_cell(e, p->outputs[i], NULL, text);
-                fprintf(e->f,
-                        "\td = %s - x;\n\tm = -d >> 63;\n\t%s_HIDE(m);\n"
-                        "\tx += d & m;\n\tdecision += (%zu - decision) & m;\n",
-                        text, p->name, i);
+                emit_output(e, i, cell);
+                fprintf(e->f, "\td = %s - x;\n\tm = -d >> 63;\n\t%s_HIDE(m);\n", cell, p->name);
+                fprintf(e->f, "\tx += d & m;\n\tdecision += (%zu - decision) & m;\n", i);
+                fprintf(e->f, "\t%s_NEXT(decision);\n", p->name);
         }
         fputs("\treturn decision;\n}\n", e->f);
 }
@@ -448,6 +472,7 @@ static int emit_run(const Emit *e) {
                 else
                         r = emit_simple(e, i);
                 fputs("\t}\n", e->f);
+                emit_written(e, i + 1);
         }
         emit_decision(e);
         return r;
