@@ -43,17 +43,12 @@ static void add_mode(Table *t, const json_object *row) {
 }
 
 int filter_show_status(Context *c) {
-        static const Column columns[] = {{"INTERFACE", 0, 0, 0, false},
-                                         {"MODE", 0, 0, 0, false},
-                                         {"MODEL", 2, 8, 40, false},
-                                         {"PATH", 5, 0, 0, false},
-                                         {"BY", 6, 0, 0, false},
-                                         {"PACKETS", 1, 0, 0, true},
-                                         {"MALICIOUS", 0, 0, 0, true},
-                                         {"DROPPED", 1, 0, 0, true},
-                                         {"ALLOWED", 4, 0, 0, true},
-                                         {"UNKNOWN", 3, 0, 0, true},
-                                         {0}};
+        static const Column columns[] = {{"INTERFACE", 0, 0, 0, false}, {"MODE", 0, 0, 0, false},
+                                         {"MODEL", 2, 8, 40, false},    {"PATH", 5, 0, 0, false},
+                                         {"BY", 6, 0, 0, false},        {"PACKETS", 1, 0, 0, true},
+                                         {"MALICIOUS", 0, 0, 0, true},  {"DROPPED", 1, 0, 0, true},
+                                         {"ALLOWED", 4, 0, 0, true},    {"UNKNOWN", 3, 0, 0, true},
+                                         {"MEMORY", 7, 0, 0, true},     {0}};
         _cleanup_json_ json_object *rows = NULL;
         _cleanup_(table_freep)
         Table *t = NULL;
@@ -84,6 +79,11 @@ int filter_show_status(Context *c) {
                 add_part(t, row, "dropped", STYLE_BAD);
                 add_part(t, row, "allowed", STYLE_NONE);
                 add_part(t, row, "unknown", STYLE_NONE);
+                table_add(t,
+                          number(row, "memory") > 0
+                                  ? format_bytes(text, (double)number(row, "memory"))
+                                  : "-",
+                          STYLE_NONE);
         }
         return t && table_print(t, c, stdout) >= 0 ? CLI_OK : fail("out of memory");
 }

@@ -30,6 +30,41 @@ static int is_bpffs(const char *path) {
         return st.f_type == BPF_FS_MAGIC;
 }
 
+static int check_owner(const char *path, bool shared, Error *e) {
+        struct stat st;
+
+        if (lstat(path, &st) < 0)
+                return errno == ENOENT ? -ENOENT
+                                       : error_set(e, -errno, "%s: %s", path, strerror(errno));
+        if (S_ISDIR(st.st_mode) && (st.st_uid == 0 || st.st_uid == geteuid()) &&
+            (!(st.st_mode & (S_IWGRP | S_IWOTH)) || (shared && st.st_mode & S_ISVTX)))
+                return 0;
+        return error_set(e, -EPERM,
+                         "%s: not a folder of root's alone: what others may put there is not "
+                         "touched",
+                         path);
+}
+
+/* A bpffs that was mounted by hand is for everybody: a folder that somebody else made there may
+ * lead anywhere, and pins are removed by their name. */
+static int check_folder(const char *pin_dir, Error *e) {
+        char parent[PATH_MAX];
+        char *slash;
+        int r;
+
+        r = pin_path(pin_dir, "", parent, e);
+        if (r < 0)
+                return r;
+        parent[strlen(pin_dir)] = '\0';
+        slash = strrchr(parent, '/');
+        if (!slash || slash == parent)
+                return error_set(e, -EINVAL, "%s: the path of a folder in a folder is accepted",
+                                 pin_dir);
+        *slash = '\0';
+        r = check_owner(parent, /* shared= */ true, e);
+        return r < 0 ? r : check_owner(pin_dir, /* shared= */ false, e);
+}
+
 int filter_pin_prepare(const char *pin_dir, Error *e) {
         char path[PATH_MAX];
         int r;
@@ -39,6 +74,9 @@ int filter_pin_prepare(const char *pin_dir, Error *e) {
                 return r;
         if (mkdir(pin_dir, 0700) < 0 && errno != EEXIST)
                 return error_set(e, -errno, "%s: cannot be made: %s", pin_dir, strerror(errno));
+        r = check_folder(pin_dir, e);
+        if (r < 0)
+                return r;
         r = is_bpffs(pin_dir);
         if (r <= 0) {
                 (void)rmdir(pin_dir); /* only where it is empty: then it was ours */
@@ -111,8 +149,9 @@ int filter_clear(const char *pin_dir, Error *e) {
         int fd = -EBADF;
         int r;
 
-        if (access(pin_dir, F_OK) < 0 && errno == ENOENT)
-                return 0;
+        r = check_folder(pin_dir, e);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
         r = open_pin(pin_dir, LINK_NAME, &fd, e);
         if (r < 0 && r != -ENOENT)
                 return r;
@@ -209,7 +248,9 @@ int filter_adopt(const char *pin_dir, Filter **ret, Error *e) {
         f->pin_dir = strdup(pin_dir);
         if (!f->pin_dir)
                 return -ENOMEM;
-        r = open_pin(pin_dir, LINK_NAME, &f->link_fd, e);
+        r = check_folder(pin_dir, e);
+        if (r >= 0)
+                r = open_pin(pin_dir, LINK_NAME, &f->link_fd, e);
         if (r == -ENOENT)
                 return error_set(e, r, "%s: holds no filter", pin_dir);
         if (r >= 0)

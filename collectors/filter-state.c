@@ -4,9 +4,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 
 #include "collectors/filter-internal.h"
 #include "collectors/filter-twin.h"
+#include "util/io.h"
 
 #define BATCH 1024
 
@@ -75,6 +78,27 @@ int filter_get_status(const Filter *f, uint64_t now_ns, FilterStatus *ret, Error
         for (size_t i = 0; i < ret->n_fields; i++)
                 ret->fields[i] = row.sheet.fields[i];
         return 0;
+}
+
+/* The kernel tells it in no other place. */
+static uint64_t map_memory(int fd) {
+        static const char key[] = "\nmemlock:";
+        char path[64], text[1024];
+        const char *at;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+        if (io_read_at(AT_FDCWD, path, text, sizeof(text)) <= 0)
+                return 0;
+        at = strstr(text, key);
+        return at ? strtoull(at + sizeof(key) - 1, NULL, 10) : 0;
+}
+
+uint64_t filter_get_memory(const Filter *f) {
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < FILTER_MAP_COUNT; i++)
+                sum += map_memory(f->map_fds[i]);
+        return sum;
 }
 
 /* All of it is u64. */

@@ -10,7 +10,10 @@
 #include <linux/if_link.h>
 #include <linux/membarrier.h>
 #include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "collectors/bpf/filter-track.h"
@@ -137,6 +140,24 @@ int filter_load(const FilterModel *model, const FilterOptions *options, Filter *
         return 0;
 }
 
+/* Without an Ethernet header, as tunnels are, packets would be taken for something else. */
+static int check_is_ethernet(const char *name, Error *e) {
+        _cleanup_close_
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct ifreq request = {0};
+
+        (void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+        if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &request) < 0)
+                return error_set(e, -errno, "interface %s: %s", name, strerror(errno));
+        if (request.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
+            request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK)
+                return 0;
+        return error_set(e, -EOPNOTSUPP,
+                         "interface %s: its packets have no Ethernet header (type %u), which the "
+                         "filter looks for",
+                         name, request.ifr_hwaddr.sa_family);
+}
+
 int filter_attach(unsigned interface, const FilterModel *model, const FilterOptions *options,
                   Filter **ret, Error *e) {
         const char *pin_dir = options ? options->pin_dir : NULL;
@@ -147,6 +168,9 @@ int filter_attach(unsigned interface, const FilterModel *model, const FilterOpti
 
         if (!if_indextoname(interface, name))
                 return error_set(e, -ENODEV, "interface %u: there is none", interface);
+        r = check_is_ethernet(name, e);
+        if (r < 0)
+                return r;
         r = filter_load(model, options, &f, e);
         if (r < 0)
                 return r;

@@ -124,6 +124,10 @@ typedef struct FilterStatus {
 
 int filter_get_status(const Filter *f, uint64_t now_ns, FilterStatus *ret, Error *e);
 
+/* Bytes of the kernel's memory that the maps take, most of them from the beginning; 0: not known.
+ */
+uint64_t filter_get_memory(const Filter *f);
+
 /* Sums over CPUs. slot: one of the two programs, or those that are gone (ret_model: 0);
  * FILTER_SLOT_COUNT is the sum of all, ret_model then that at work. ret_model may be NULL. */
 int filter_get_counters(const Filter *f, enum filter_slot slot, uint64_t *ret_model,

@@ -361,6 +361,8 @@ static int append_entry(sd_bus_message *reply, const FilterEntry *entry) {
                 r = bus_append_u64(reply, "Samples", entry->n_recent);
         if (r >= 0)
                 r = bus_append_u64(reply, "SamplesLost", s.samples_lost);
+        if (r >= 0)
+                r = bus_append_u64(reply, "Memory", filter_get_memory(entry->filter));
         return r < 0 ? r : append_counters(reply, entry);
 }
 

@@ -35,10 +35,12 @@
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define FILTER_BE16(x) __builtin_bswap16(x)
 #define FILTER_V4_PREFIX 0xffff0000ULL /* ::ffff:0:0 in the lower half */
+#define FILTER_V4_MASK 0xffffffffULL
 #define FILTER_HALF(first, second) ((__u64)(second) << 32 | (first))
 #else
 #define FILTER_BE16(x) (x)
 #define FILTER_V4_PREFIX 0x0000ffff00000000ULL
+#define FILTER_V4_MASK 0xffffffff00000000ULL
 #define FILTER_HALF(first, second) ((__u64)(first) << 32 | (second))
 #endif
 
@@ -184,6 +186,13 @@ static __always_inline enum filter_reason filter_parse_ipv4(const __u8 *ip, cons
 	return filter_parse_transport(ip + header, end, fragment & 0x1fff, p);
 }
 
+/* On the wire it is nobody's address; here it would be that of an IPv4 host: its windows, and its
+ * place on the allow-list. */
+static __always_inline int filter_is_mapped(const struct filter_address *a)
+{
+	return a->upper == 0 && (a->lower & FILTER_V4_MASK) == FILTER_V4_PREFIX;
+}
+
 static __always_inline int filter_is_extension(__u32 next)
 {
 	/* hop-by-hop, routing, fragment, authentication, destination, mobility, HIP, Shim6 */
@@ -245,6 +254,8 @@ static __always_inline enum filter_reason filter_parse_ipv6(const __u8 *ip, cons
 		FILTER_HALF(FILTER_LOAD(__u32, ip + 24), FILTER_LOAD(__u32, ip + 28));
 	p->destination.lower =
 		FILTER_HALF(FILTER_LOAD(__u32, ip + 32), FILTER_LOAD(__u32, ip + 36));
+	if (filter_is_mapped(&p->source) || filter_is_mapped(&p->destination))
+		return FILTER_MAPPED;
 	reason = filter_parse_extensions(ip, end, p, &later);
 	if (reason != FILTER_KNOWN)
 		return reason;

@@ -256,8 +256,9 @@ static __always_inline void filter_flow_update(struct filter_flow *f, const stru
 		if (now_ns > f->last_ns)
 			f->last_ns = now_ns;
 	}
-	w->packets++;
-	w->syns += p->tcp_flags >> 1 & 1;
+	/* A flow may be older than 2^32 packets, but not young again. */
+	w->packets += w->packets != 0xffffffffU;
+	w->syns += p->tcp_flags >> 1 & (w->syns != 0xffffffffU);
 	w->bytes += p->ip_length;
 	w->payload += p->payload_length;
 	w->flags |= p->tcp_flags;

@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define FILTER_LAYOUT 1
+#define FILTER_LAYOUT 2
 
 /* Why a packet is not judged. It is passed and counted. X(identifier, words) */
 #define FILTER_REASONS(X)                                                                          \
@@ -23,6 +23,7 @@
 	X(BAD_LENGTH, "IP length shorter than its header")                                         \
 	X(TRUNCATED, "frame ends before its IP length")                                            \
 	X(EXTENSIONS, "IPv6 extension headers too many, too long or cut")                          \
+	X(MAPPED, "IPv4 address in an IPv6 header")                                                \
 	X(SHORT_TRANSPORT, "ends within its transport header")                                     \
 	X(BAD_TRANSPORT_LENGTH, "transport header or length that can not be")                      \
 	X(NO_STATE, "no room to remember it")

@@ -379,6 +379,7 @@ static void test_filter_two(void **state) {
         run("filter attach lan1", 0);
         run("filter", 0);
         assert_says(o.out, "shadow: kill switch");
+        assert_says(o.out, "28M");
         assert_says(o.out, "00000000deadbeef");
         assert_says(o.out, "policy");
         run("filter top", 2);

@@ -421,6 +421,58 @@ static void test_folder_that_is_no_bpffs(void **state) {
         assert_true(access(options.pin_dir, F_OK) < 0);
 }
 
+/* A folder that others may write to, or a name that leads elsewhere: nothing is put there, taken
+ * over or removed. */
+static void test_folder_of_somebody_else(void **state) {
+        FilterOptions options = {.pin_dir = pin_dir};
+        char elsewhere[] = "/tmp/aikm-filter.XXXXXX", config[64];
+        Error e = ERROR_INIT;
+        FILE *file;
+
+        assert_int_equal(mkdir(pin_dir, 0700), 0);
+        assert_int_equal(chmod(pin_dir, 0777), 0);
+        assert_int_equal(filter_attach(net.interface, &always_0.model, &options, &f, &e), -EPERM);
+        assert_non_null(strstr(e.text, "root's alone"));
+        assert_int_equal(filter_adopt(pin_dir, &f, &e), -EPERM);
+        assert_int_equal(filter_clear(pin_dir, &e), -EPERM);
+        assert_int_equal(rmdir(pin_dir), 0);
+        assert_non_null(mkdtemp(elsewhere));
+        (void)snprintf(config, sizeof(config), "%s/config", elsewhere);
+        file = fopen(config, "we");
+        assert_non_null(file);
+        (void)fclose(file);
+        assert_int_equal(symlink(elsewhere, pin_dir), 0);
+        assert_int_equal(filter_clear(pin_dir, &e), -EPERM);
+        assert_int_equal(filter_attach(net.interface, &always_0.model, &options, &f, &e), -EPERM);
+        assert_int_equal(access(config, F_OK), 0);
+        assert_int_equal(unlink(pin_dir), 0);
+        assert_int_equal(unlink(config), 0);
+        assert_int_equal(rmdir(elsewhere), 0);
+}
+
+/* What has no Ethernet header is not misread. */
+static void test_tunnel(void **state) {
+        Error e = ERROR_INIT;
+
+        if (filter_net_run(&net, false, "ip tuntap add dev t0 mode tun") != 0) {
+                printf("no tunnel can be made here\n");
+                return;
+        }
+        assert_int_equal(filter_attach(if_nametoindex("t0"), &always_0.model, NULL, &f, &e),
+                         -EOPNOTSUPP);
+        assert_non_null(strstr(e.text, "no Ethernet header"));
+        assert_int_equal(filter_net_run(&net, false, "ip link del t0"), 0);
+        e = ERROR_INIT;
+        assert_int_equal(filter_attach(if_nametoindex("lo"), &always_0.model, NULL, &f, &e), 0);
+}
+
+static void test_memory_is_told(void **state) {
+        f = attach(&always_0, false, NULL);
+        /* 4096 sources, destinations and flows. */
+        assert_true(filter_get_memory(f) > UINT64_C(4096) * (2 * 376 + 104));
+        assert_true(filter_get_memory(f) < 64 << 20);
+}
+
 /* ---- as a classifier ---- */
 
 /* Frames of all kinds come to the tap before classifiers see them, those of one kind after. */
@@ -618,6 +670,9 @@ int main(int argc, char **argv) {
                 TEST(test_pins_in_pieces),
                 TEST(test_interface_that_went_away),
                 TEST(test_folder_that_is_no_bpffs),
+                TEST(test_folder_of_somebody_else),
+                TEST(test_tunnel),
+                TEST(test_memory_is_told),
                 TEST(test_classifier),
                 TEST(test_syn_flood_native),
                 TEST(test_syn_flood_generic),

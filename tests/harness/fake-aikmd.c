@@ -497,6 +497,7 @@ static void put_filter(sd_bus_message *m, const Fake *f, unsigned i) {
         put(m, "Tripped", "b", i == 1);
         put(m, "Trips", "t", (uint64_t)i);
         put(m, "KillShare", "d", f->kill_share);
+        put(m, "Memory", "t", UINT64_C(29360128));
         put(m, "Packets", "t", UINT64_C(200000));
         put(m, "Malicious", "t", UINT64_C(50000));
         put(m, "Dropped", "t", i ? UINT64_C(0) : UINT64_C(40000));

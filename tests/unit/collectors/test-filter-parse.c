@@ -336,6 +336,25 @@ static void test_ipv6_extensions(void **state) {
         assert_int_equal(p.transport_header_length, 0);
 }
 
+/* Nobody gets on an IPv4 host's place of the allow-list by IPv6. */
+static void test_ipv4_addresses_in_ipv6(void **state) {
+        static const size_t places[] = {8, 24};
+
+        for (size_t i = 0; i < 2; i++) {
+                Frame f = udp6(10);
+                uint8_t *address = f.bytes + f.ip + places[i];
+
+                memset(address, 0, 10);
+                memset(address + 10, 0xff, 2);
+                assert_int_equal(reason_of(&f), FILTER_MAPPED);
+                address[9] = 1;
+                assert_int_equal(reason_of(&f), FILTER_KNOWN);
+                address[9] = 0;
+                address[10] = 0xfe;
+                assert_int_equal(reason_of(&f), FILTER_KNOWN);
+        }
+}
+
 static void test_ipv6_fragments(void **state) {
         static const unsigned kinds[] = {0, 44};
         Frame f = extended(kinds, 2);
@@ -404,6 +423,7 @@ int main(void) {
                 cmocka_unit_test(test_transport_lengths_that_cannot_be),
                 cmocka_unit_test(test_ipv4_fragments),
                 cmocka_unit_test(test_ipv6_extensions),
+                cmocka_unit_test(test_ipv4_addresses_in_ipv6),
                 cmocka_unit_test(test_ipv6_fragments),
                 cmocka_unit_test(test_noise),
         };

@@ -322,6 +322,22 @@ static void test_flow_with_itself(void **state) {
         assert_int_equal(FIELD(FLOW_IS_REPLY), 1);
 }
 
+/* A flow of more packets than can be counted is not a new one. */
+static void test_flow_of_many_packets(void **state) {
+        struct filter_packet p = tcp(1, 2, 50000, 80, 2, 0);
+        struct filter_flow f = {
+                .first_ns = START, .last_ns = START, .way = {{.packets = UINT32_MAX - 1}}};
+
+        for (int i = 0; i < 3; i++)
+                filter_flow_update(&f, &p, 0, START + 1000);
+        assert_int_equal(f.way[0].packets, UINT32_MAX);
+        assert_int_equal(f.way[0].syns, 3);
+        assert_int_equal(f.first_ns, START);
+        f.way[0].syns = UINT32_MAX;
+        filter_flow_update(&f, &p, 0, START + 1000);
+        assert_int_equal(f.way[0].syns, UINT32_MAX);
+}
+
 static void test_silence_ends_a_flow(void **state) {
         struct filter_packet there = tcp(1, 2, 50000, 80, 2, 0);
         struct filter_packet back = tcp(2, 1, 80, 50000, 0x10, 0);
@@ -412,6 +428,7 @@ int main(void) {
                 TEST(test_gaps),
                 TEST(test_flows_have_two_ways),
                 TEST(test_flow_with_itself),
+                TEST(test_flow_of_many_packets),
                 TEST(test_silence_ends_a_flow),
                 TEST(test_clock_that_steps_back),
                 cmocka_unit_test(test_source_as_it_stands),
