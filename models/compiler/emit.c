@@ -6,7 +6,7 @@
 #include <inttypes.h>
 
 /* What cells may take of the 512 bytes of stack that a chain of BPF functions has. */
-#define STACK_MAX 208
+#define STACK_MAX 192
 
 static int64_t clamp_i64(Wide v, int64_t low, int64_t high) {
         return v < low ? low : v > high ? high : (int64_t)v;
