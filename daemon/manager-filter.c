@@ -103,8 +103,9 @@ static int attach(Manager *m, const char *interface, const FilterFile *model, bo
                 return error_set(e, -ENODEV, "there is no network interface %.15s", interface);
         r = io_mkdir_p(m->filters.pin_root, 0700);
         if (r < 0)
-                return error_set(e, r, "cannot make %s, where filters are pinned: %s",
-                                 m->filters.pin_root, strerror(-r));
+                return error_set(
+                        e, r, "cannot make %s, where filters are pinned: %s; it must be on a bpffs",
+                        m->filters.pin_root, strerror(-r));
         filters_pin_dir(&m->filters, index, pin_dir, sizeof(pin_dir));
         r = note_begin(m, interface, pin_dir, why, &id, e);
         if (r < 0)

@@ -72,6 +72,12 @@ static Onnx__AttributeProto *make_attribute(Arena *a, const Attribute *from) {
                 to->has_f = 1;
                 to->f = from->floats[0];
                 break;
+        case ATTRIBUTE_STRING:
+                to->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;
+                to->has_s = 1;
+                to->s.data = (uint8_t *)from->strings[0];
+                to->s.len = strlen(from->strings[0]);
+                break;
         case ATTRIBUTE_INTS:
                 to->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
                 to->n_ints = from->n;

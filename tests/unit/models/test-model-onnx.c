@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "models/graph-model.h"
+#include "models/import-onnx.h"
 #include "models/manifest.h"
 #include "models/operator.h"
 #include "tests/harness/onnx-write.h"
@@ -491,6 +492,64 @@ static void test_bad_manifests(_unused_ void **state) {
         }
 }
 
+static uint32_t next(uint32_t *state) {
+        *state = *state * UINT32_C(1664525) + UINT32_C(1013904223);
+        return *state >> 8;
+}
+
+static void expect_distributions(Model *m) {
+        float rows[5 * FEATURE_COUNT];
+        Prediction p[5];
+
+        fill(rows, ELEMENTSOF(p));
+        model_predict(m, rows, ELEMENTSOF(p), p);
+        for (size_t i = 0; i < ELEMENTSOF(p); i++) {
+                double sum = 0;
+
+                for (size_t c = 0; c < _CLASS_COUNT; c++) {
+                        assert_true(p[i].probability[c] >= 0.0f);
+                        sum += (double)p[i].probability[c];
+                }
+                assert_true(fabs(sum - 1) < 1e-4);
+        }
+}
+
+/* Whatever a file says: it is refused with a reason, or every answer is a distribution. */
+static void test_mutated(_unused_ void **state) {
+        size_t n_taken = 0, n_refused = 0;
+        GraphModelSpec s = make_spec();
+        uint32_t seed = 1;
+
+        for (size_t i = 0; i < 1500; i++) {
+                _cleanup_(graph_freep)
+                Graph *from = i % 2 ? labelled(i % 4 == 1, in_order) : classifier(-1, true);
+                _cleanup_(graph_freep)
+                Graph *g = NULL;
+                _cleanup_(model_freep)
+                Model *m = NULL;
+                _cleanup_free_
+                uint8_t *data = NULL;
+                Error e = ERROR_INIT;
+                void *file;
+                size_t size;
+
+                assert_int_equal(onnx_write(from, &file, &size), 0);
+                data = file;
+                for (size_t k = 0; k <= i % 3; k++)
+                        data[next(&seed) % size] ^= (uint8_t)(1u << next(&seed) % 8);
+                if (import_onnx(data, size, &g, &e) < 0 || graph_model_new(&s, g, &m, &e) < 0) {
+                        assert_true(e.text[0] != 0);
+                        n_refused++;
+                        continue;
+                }
+                TAKE_PTR(g);
+                n_taken++;
+                expect_distributions(m);
+        }
+        /* Both happen: weights may be any. */
+        assert_true(n_taken > 100 && n_refused > 100);
+}
+
 /* A file that is no model, whatever its digest says. */
 static void test_not_onnx(_unused_ void **state) {
         _cleanup_free_
@@ -517,11 +576,12 @@ static void test_not_onnx(_unused_ void **state) {
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_columns),       cmocka_unit_test(test_rows),
-                cmocka_unit_test(test_outputs),       cmocka_unit_test(test_inputs),
-                cmocka_unit_test(test_rows_depend),   cmocka_unit_test(test_work),
-                cmocka_unit_test(test_labels),        cmocka_unit_test(test_shipped),
-                cmocka_unit_test(test_bad_manifests), cmocka_unit_test(test_not_onnx),
+                cmocka_unit_test(test_columns),     cmocka_unit_test(test_rows),
+                cmocka_unit_test(test_outputs),     cmocka_unit_test(test_inputs),
+                cmocka_unit_test(test_rows_depend), cmocka_unit_test(test_work),
+                cmocka_unit_test(test_labels),      cmocka_unit_test(test_mutated),
+                cmocka_unit_test(test_shipped),     cmocka_unit_test(test_bad_manifests),
+                cmocka_unit_test(test_not_onnx),
         };
 
         if (argc != 2)
