@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 
 #include "collectors/filter-twin.h"
+#include "collectors/filter.h"
 #include "models/packets/pcap.h"
 #include "tests/harness/filter-net.h"
 #include "tests/harness/filter/bench.h"
@@ -139,7 +140,9 @@ static int map_fd(const Bench *b, const char *name) {
 }
 
 static int open_object(Bench *b, const char *path) {
-        struct filter_config config = {.kill_permille = 1000, .enforce_until_ns = FILTER_FOREVER};
+        struct filter_config config = {.kill_permille = FILTER_KILL_PERMILLE,
+                                       .kill_packets_min = UINT64_MAX, /* counts, never trips */
+                                       .enforce_until_ns = FILTER_FOREVER};
         struct filter_knobs *knobs;
         uint32_t zero = 0;
         size_t size;
@@ -388,7 +391,8 @@ static uint64_t judged(const Bench *b) {
 /* Packets judged per second. */
 static int run_arm(Bench *b, const Arm *arm, double *ret) {
         uint32_t zero = 0;
-        struct filter_config config = {.kill_permille = 1000,
+        struct filter_config config = {.kill_permille = FILTER_KILL_PERMILLE,
+                                       .kill_packets_min = UINT64_MAX,
                                        .enforce_until_ns = arm->enforce ? FILTER_FOREVER : 0};
         pid_t generator, reader = -1;
         uint64_t n, begin;

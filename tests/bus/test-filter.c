@@ -1047,7 +1047,7 @@ static void test_others(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-static int run(void) {
+static int run(int socket) {
         const struct CMUnitTest tests[] = {
                 TEST(test_nothing_unasked),
                 TEST(test_attach_and_detach),
@@ -1079,31 +1079,17 @@ static int run(void) {
                 TEST(test_others),
         };
 
+        sender = socket;
+        snprintf(filter_dir, sizeof(filter_dir), "%s/aikmd", net.bpffs);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
 int main(int argc, char *argv[]) {
-        int r;
-
         if (argc != 3) {
                 fprintf(stderr, "usage: test-filter AIKMD OBJECT-FOLDER\n");
                 return 2;
         }
-        if (geteuid() != 0) {
-                puts("SKIP: needs root: it makes interfaces and loads BPF");
-                return SKIPPED;
-        }
         fixture_aikmd = argv[1];
         objects = argv[2];
-        r = filter_net_set_up(&net);
-        if (r == 0) {
-                snprintf(filter_dir, sizeof(filter_dir), "%s/aikmd", net.bpffs);
-                sender = filter_net_packet_socket(&net, true);
-                r = sender < 0 ? sender : run();
-        } else if (r > 0)
-                r = SKIPPED;
-        filter_net_tear_down(&net);
-        if (r < 0)
-                fprintf(stderr, "cannot set up: %s\n", strerror(-r));
-        return r < 0 ? 1 : r;
+        return filter_net_main(&net, run);
 }

@@ -23,8 +23,6 @@
 #include "tests/harness/packets.h"
 #include "util/macro.h"
 
-#define SKIPPED 77
-
 static FilterNet net;
 static FilterLoads loads;
 static const char *aikmctl, *objects;
@@ -270,35 +268,26 @@ static void test_shipped_model(void **state) {
         run(f, "filter detach f0", "No filter is on f0 any more.");
 }
 
-int main(int argc, char *argv[]) {
+static int run_all(int socket) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_session, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_shipped_model, setup, teardown),
         };
-        int r;
 
+        sender = socket;
+        snprintf(filter_dir, sizeof(filter_dir), "%s/aikmd", net.bpffs);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char *argv[]) {
         if (argc != 5) {
                 fprintf(stderr, "usage: filter-session AIKMD AIKMCTL OBJECT-FOLDER MODEL-FOLDER\n");
                 return 2;
-        }
-        if (geteuid() != 0) {
-                puts("SKIP: needs root: it makes interfaces and loads BPF");
-                return SKIPPED;
         }
         fixture_aikmd = argv[1];
         aikmctl = argv[2];
         objects = argv[3];
         if (setenv("AIKM_FILTER_MODEL_DIR", argv[4], 1) < 0)
                 return 1;
-        r = filter_net_set_up(&net);
-        if (r == 0) {
-                snprintf(filter_dir, sizeof(filter_dir), "%s/aikmd", net.bpffs);
-                sender = filter_net_packet_socket(&net, true);
-                r = sender < 0 ? sender : cmocka_run_group_tests(tests, NULL, NULL);
-        } else if (r > 0)
-                r = SKIPPED;
-        filter_net_tear_down(&net);
-        if (r < 0)
-                fprintf(stderr, "cannot set up: %s\n", strerror(-r));
-        return r < 0 ? 1 : r;
+        return filter_net_main(&net, run_all);
 }

@@ -190,3 +190,23 @@ void filter_net_tear_down(FilterNet *n) {
         (void)umount2(n->bpffs, MNT_DETACH);
         (void)rmdir(n->bpffs);
 }
+
+int filter_net_main(FilterNet *n, int (*run)(int sender)) {
+        int sender, r;
+
+        if (geteuid() != 0) {
+                puts("SKIP: needs root: it makes interfaces and loads BPF");
+                return 77;
+        }
+        r = filter_net_set_up(n);
+        if (r == 0) {
+                sender = filter_net_packet_socket(n, true);
+                r = sender < 0 ? sender : run(sender);
+        } else if (r > 0) {
+                r = 77;
+        }
+        filter_net_tear_down(n);
+        if (r < 0)
+                fprintf(stderr, "cannot set up: %s\n", strerror(-r));
+        return r < 0 ? 1 : r;
+}

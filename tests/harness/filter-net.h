@@ -25,6 +25,10 @@ typedef struct FilterNet {
 int filter_net_set_up(FilterNet *n);
 void filter_net_tear_down(FilterNet *n);
 
+/* A test's main, with a packet socket of the peer's: sets up, runs, tears down. Returns the test's
+ * exit status, 77 where the process may not do so. */
+int filter_net_main(FilterNet *n, int (*run)(int sender));
+
 /* Moves this process into the peer's namespace, or back. */
 int filter_net_enter_peer(const FilterNet *n);
 int filter_net_leave_peer(const FilterNet *n);
