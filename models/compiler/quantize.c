@@ -331,7 +331,7 @@ static int fill_table(Quantizer *z, const Group *g, Step *s, const Domain *d) {
 static int fill_trees(Quantizer *z, const Group *g, Step *s) {
         const Forest *f = &z->c->forests[z->c->cells[g->outputs[0]].forest];
         _cleanup_free_
-        uint32_t *scores = calloc(g->n_outputs, sizeof(*scores));
+        uint32_t *scores = calloc(MAX(g->n_outputs, (size_t)1), sizeof(*scores));
         bool exact;
         int shift, r;
 
