@@ -285,13 +285,50 @@ static void test_wrapping(void **state) {
                 }
 }
 
+/* What the manual page says that the float engine alone runs (of Not it is the type that is
+ * refused; constants are no work). */
+static void test_floats_alone(void **state) {
+        static const char *const alone[] = {"And",
+                                            "ArgMin",
+                                            "CastLike",
+                                            "Constant",
+                                            "ConstantOfShape",
+                                            "Equal",
+                                            "Greater",
+                                            "Hardmax",
+                                            "GreaterOrEqual",
+                                            "Less",
+                                            "Or",
+                                            "Pow",
+                                            "LessOrEqual",
+                                            "ReduceL1",
+                                            "ReduceL2",
+                                            "ReduceMin",
+                                            "ReduceProd",
+                                            "ReduceLogSum",
+                                            "ReduceSumSquare",
+                                            "Where",
+                                            "Xor",
+                                            "DynamicQuantizeLinear"};
+        const Operator *op;
+
+        for (size_t i = 0; (op = operator_at(i)); i++) {
+                bool said = false;
+
+                for (size_t k = 0; k < ELEMENTSOF(alone); k++)
+                        said |= streq(alone[k], op->name);
+                if (said != !lower_find(op))
+                        fail_msg("%s", op->name);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_fold),      cmocka_unit_test(test_fold_rank),
                 cmocka_unit_test(test_move),      cmocka_unit_test(test_activations),
                 cmocka_unit_test(test_windows),   cmocka_unit_test(test_recurrent),
                 cmocka_unit_test(test_quantized), cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_wrapping),
+                cmocka_unit_test(test_wrapping),  cmocka_unit_test(test_floats_alone),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
