@@ -2,6 +2,7 @@
 /* aikm-compile MODEL -o OUT: source, object, skeleton, sheet. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "models/compiler/build.h"
 #include "models/compiler/job.h"
@@ -16,6 +17,30 @@
 
 /* Ends in the build folder and beside OUT; NULL: not made for this target. */
 static const char *const results[] = {".bpf.c", ".bpf.o", ".skel.h", ".h", ".json"};
+
+/* MODEL.json beside MODEL.onnx is often the features' file; the sheet must not take its place. */
+static int refuse_to_overwrite_input(const CommandOptions *o, Error *e) {
+        const char *const inputs[] = {o->model, o->weights, o->features, o->calibrate};
+
+        for (size_t i = 0; i < ELEMENTSOF(results); i++) {
+                _cleanup_free_
+                char *to = NULL;
+                struct stat in, out;
+
+                if (asprintf(&to, "%s%s", o->output, results[i]) < 0)
+                        return error_set(e, -ENOMEM, "out of memory");
+                if (stat(to, &out) < 0)
+                        continue;
+                for (size_t k = 0; k < ELEMENTSOF(inputs); k++)
+                        if (inputs[k] && stat(inputs[k], &in) == 0 && in.st_dev == out.st_dev &&
+                            in.st_ino == out.st_ino)
+                                return error_set(e, -EINVAL,
+                                                 "-o %s: %s is an input and would be overwritten: "
+                                                 "another name is accepted",
+                                                 o->output, to);
+        }
+        return 0;
+}
 
 static int write_source(const Job *j, const BuildFolder *folder, Target target, Error *e) {
         FrameFields fields = {.names = (const char *const *)j->names, .packet_ids = j->packet_ids};
@@ -101,7 +126,9 @@ int verb_compile(const CommandOptions *o, Error *e) {
         SheetKernel kernel = {.loaded = false};
         int r;
 
-        r = job_compile(&j, o, e);
+        r = refuse_to_overwrite_input(o, e);
+        if (r >= 0)
+                r = job_compile(&j, o, e);
         if (r >= 0)
                 r = build_folder_init(&folder, e);
         if (r >= 0)

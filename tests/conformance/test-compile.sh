@@ -197,6 +197,9 @@ expect 1 'target xdp reads packets' "$compile" "$models/tree-binary.onnx" -o no 
 expect 1 'the model takes 6 inputs' "$compile" "$models/tree.onnx" -o no --features <(echo '{"name": "a", "fields": ["tcp_syn"]}')
 expect 1 "there is no field 'nothing'" "$compile" "$models/tree.onnx" -o no --features <(echo '{"name": "a", "fields": ["nothing"]}')
 expect 1 'fewer than 1000' "$compile" bench "$models/tree.onnx" --rows <(head -n 500 rows.csv)
+cp spec.json kept.json
+expect 1 'kept.json is an input and would be overwritten' "$compile" "$models/mlp.onnx" -o kept --features kept.json --calibrate packets.csv
+cmp spec.json kept.json || fail 'the features were overwritten'
 expect 2 'needs -o OUT' "$compile" "$models/mlp.onnx"
 expect 2 'none of auto' "$compile" "$models/mlp.onnx" -o no --precision int9
 AIKM_CLANG=/nonexistent expect 1 '/nonexistent is not installed: compiling needs the packages clang, bpftool and libbpf-dev' \
