@@ -165,6 +165,22 @@ static int run_clang(const BuildFolder *f, const char *source, const char *objec
         return run_tool(f, "AIKM_CLANG", clangs, argv, NULL, e);
 }
 
+int build_source(const BuildFolder *f, const Program *p, Target target, const FrameFields *fields,
+                 Error *e) {
+        char path[BUILD_PATH_MAX];
+        FILE *file;
+        int r;
+
+        snprintf(path, sizeof(path), "%s/%s.bpf.c", f->path, p->name);
+        file = fopen(path, "we");
+        if (!file)
+                return error_set(e, -errno, "%s: %s", path, strerror(errno));
+        r = frame_print(file, p, target, fields, e);
+        if (fclose(file) != 0 && r >= 0)
+                r = error_set(e, -EIO, "%s: cannot be written", path);
+        return r;
+}
+
 int build_object(const BuildFolder *f, const char *name, bool skeleton, Error *e) {
         char source[96], object[96], linked[96], header[96]; /* names are at most 63 long */
         int r;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* Runs clang and bpftool on a BPF source file: no shell, no output but the errors. */
+/* From a program to a BPF object: its source, by clang and bpftool. No shell, no output but the
+ * errors. */
 
-#include "util/error.h"
+#include "models/compiler/frame.h"
 
 /* A folder of its own for what is on its way, removed with all in it. */
 typedef struct BuildFolder {
@@ -15,6 +16,10 @@ typedef struct BuildFolder {
 int build_folder_init(BuildFolder *f, Error *e);
 void build_folder_done(BuildFolder *f);
 
+/* Writes folder/NAME.bpf.c of the program, by its own name. fields: as frame_print() takes them.
+ * Returns 0 or -errno with *e. */
+int build_source(const BuildFolder *f, const Program *p, Target target, const FrameFields *fields,
+                 Error *e);
 /* Compiles folder/NAME.bpf.c to folder/NAME.bpf.o, linked by bpftool, and, where skeleton is set,
  * makes folder/NAME.skel.h. Returns 0; -ENOENT where a tool is not installed, -EIO where it fails:
  * *e has the first line of its complaint, standard error more of it. */

@@ -6,8 +6,6 @@
 #include <fcntl.h>
 #include <math.h>
 
-#include "models/compiler/build.h"
-#include "models/compiler/kernel.h"
 #include "models/packet-field.h"
 #include "util/io.h"
 
@@ -231,29 +229,4 @@ double job_agreement_min(const Job *j, const CommandOptions *o) {
 
 double job_agreement(const Job *j) {
         return j->report.agreement[j->program->precision];
-}
-
-int job_load(const Job *j, KernelModel **ret, Error *e) {
-        _cleanup_(build_folder_done)
-        BuildFolder folder = {};
-        char path[BUILD_PATH_MAX];
-        FILE *f;
-        int r;
-
-        r = build_folder_init(&folder, e);
-        if (r < 0)
-                return r;
-        snprintf(path, sizeof(path), "%s/%s.bpf.c", folder.path, j->program->name);
-        f = fopen(path, "we");
-        if (!f)
-                return error_set(e, -errno, "%s: %s", path, strerror(errno));
-        r = frame_print(f, j->program, TARGET_ROWS, NULL, e);
-        if (fclose(f) != 0 && r >= 0)
-                r = error_set(e, -EIO, "%s: cannot be written", path);
-        if (r >= 0)
-                r = build_object(&folder, j->program->name, /* skeleton= */ false, e);
-        if (r < 0)
-                return r;
-        snprintf(path, sizeof(path), "%s/%s.bpf.o", folder.path, j->program->name);
-        return kernel_model_load(path, j->program, ret, e);
 }

@@ -35,7 +35,3 @@ void job_done(Job *j);
 double job_agreement_min(const Job *j, const CommandOptions *o);
 /* Of the program's own precision on held-out rows; NAN: not measured. */
 double job_agreement(const Job *j);
-
-/* Target rows in the running kernel. */
-typedef struct KernelModel KernelModel;
-int job_load(const Job *j, KernelModel **ret, Error *e);

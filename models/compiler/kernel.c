@@ -5,7 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 
-#include "models/compiler/frame.h"
+#include "models/compiler/build.h"
 
 #define RUNS_MAX 99
 
@@ -112,6 +112,23 @@ int kernel_model_load(const char *object, const Program *p, KernelModel **ret, E
                 return r;
         *ret = TAKE_PTR(m);
         return 0;
+}
+
+int kernel_model_make(const Program *p, KernelModel **ret, Error *e) {
+        _cleanup_(build_folder_done)
+        BuildFolder folder = {};
+        char path[BUILD_PATH_MAX];
+        int r;
+
+        r = build_folder_init(&folder, e);
+        if (r >= 0)
+                r = build_source(&folder, p, TARGET_ROWS, NULL, e);
+        if (r >= 0)
+                r = build_object(&folder, p->name, /* skeleton= */ false, e);
+        if (r < 0)
+                return r;
+        snprintf(path, sizeof(path), "%s/%s.bpf.o", folder.path, p->name);
+        return kernel_model_load(path, p, ret, e);
 }
 
 static int size_of(int fd, KernelSize *ret) {

@@ -14,6 +14,9 @@ typedef struct KernelSize {
         bool has_types; /* the kernel took the object's BTF; libbpf goes on without */
 } KernelSize;
 
+/* Target rows of p, in a folder that is gone afterwards, and in the running kernel. Returns 0, or
+ * what build_source(), build_object() and kernel_model_load() do. */
+int kernel_model_make(const Program *p, KernelModel **ret, Error *e);
 /* Loads the object of program p. Returns 0; -EPERM without the right to; -ENOTSUP and other errnos
  * where the kernel refuses it, *e with libbpf's first complaint and the verifier's last lines. */
 int kernel_model_load(const char *object, const Program *p, KernelModel **ret, Error *e);

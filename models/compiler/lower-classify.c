@@ -132,18 +132,35 @@ int lower_class_labels(Lowerer *l, const Node *n, const Labels *from, ClassLabel
         return 0;
 }
 
+int lower_raw_scores(Lowerer *l, const Node *n, const Tensor *const *in, Ref **ret, size_t *ret_n) {
+        _cleanup_free_
+        Attribute *attributes = NULL;
+        _cleanup_free_
+        Ref *x = NULL;
+        Node raw;
+        int r;
+
+        r = node_without(n, "post_transform", &raw);
+        if (r < 0)
+                return r;
+        attributes = raw.attributes;
+        raw.n_outputs = 2;
+        raw.state = NULL;
+        r = lower_input(l, n, 0, in[0], &x);
+        if (r < 0)
+                return r;
+        return lower_probe(l, &raw, in, 0, 1, x, ret, ret_n);
+}
+
 /* Output 0 is the label of the largest score, output 1 the scores after their transform. */
 static int lower_linear_classifier(Lowerer *l, const Node *n, const Tensor *const *in,
                                    const Tensor *const *out) {
         _cleanup_free_
-        Attribute *attributes = NULL;
-        _cleanup_free_
-        Ref *x = NULL, *scores = NULL;
+        Ref *scores = NULL;
         _cleanup_free_
         ClassLabels *class_labels = NULL;
         PostTransform transform;
         Labels labels;
-        Node raw;
         size_t count;
         Ref *copy;
         int r;
@@ -154,15 +171,7 @@ static int lower_linear_classifier(Lowerer *l, const Node *n, const Tensor *cons
         if (r >= 0)
                 r = lower_class_labels(l, n, &labels, &class_labels);
         if (r >= 0)
-                r = node_without(n, "post_transform", &raw);
-        if (r < 0)
-                return r;
-        attributes = raw.attributes;
-        raw.n_outputs = 2;
-        raw.state = NULL;
-        r = lower_input(l, n, 0, in[0], &x);
-        if (r >= 0)
-                r = lower_probe(l, &raw, in, 0, 1, x, &scores, &count);
+                r = lower_raw_scores(l, n, in, &scores, &count);
         if (r < 0)
                 return r;
         copy = malloc(MAX(count, (size_t)1) * sizeof(*copy));

@@ -122,28 +122,6 @@ static TreeEnsemble *votes_new(size_t n_classes) {
         return t;
 }
 
-/* Scores of the classes (or of pairs of them) without their transform, as output 1 has them. */
-static int raw_scores(Lowerer *l, const Node *n, const Tensor *const *in, Ref **ret,
-                      size_t *ret_n) {
-        _cleanup_free_
-        Attribute *attributes = NULL;
-        _cleanup_free_
-        Ref *x = NULL;
-        Node raw;
-        int r;
-
-        r = node_without(n, "post_transform", &raw);
-        if (r < 0)
-                return r;
-        attributes = raw.attributes;
-        raw.n_outputs = 2;
-        raw.state = NULL;
-        r = lower_input(l, n, 0, in[0], &x);
-        if (r < 0)
-                return r;
-        return lower_probe(l, &raw, in, 0, 1, x, ret, ret_n);
-}
-
 static int lower_svm(Lowerer *l, const Node *n, const Tensor *const *in, const Tensor *const *out) {
         bool vectors = node_ints(n, "vectors_per_class").n > 0;
         _cleanup_free_
@@ -163,7 +141,7 @@ static int lower_svm(Lowerer *l, const Node *n, const Tensor *const *in, const T
         if (r >= 0)
                 r = lower_class_labels(l, n, &labels, &class_labels);
         if (r >= 0)
-                r = raw_scores(l, n, in, &scores, &count);
+                r = lower_raw_scores(l, n, in, &scores, &count);
         if (r < 0)
                 return r;
         if (vectors && labels.n > 2) {

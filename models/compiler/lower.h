@@ -115,6 +115,9 @@ int lower_probe(Lowerer *l, const Node *n, const Tensor *const *in, size_t input
 /* n without one of its attributes. Free the attributes' array (alone). */
 int node_without(const Node *n, const char *attribute, Node *ret);
 
+/* Scores of the classes (or of pairs of them) without their transform, as output 1 has them. */
+int lower_raw_scores(Lowerer *l, const Node *n, const Tensor *const *in, Ref **ret, size_t *ret_n);
+
 /* Labels of an attribute; a score's post_transform of a regressor (refs are taken over). */
 int lower_class_labels(Lowerer *l, const Node *n, const Labels *from, ClassLabels **ret);
 int lower_transformed(Lowerer *l, const Node *n, size_t output, PostTransform transform,

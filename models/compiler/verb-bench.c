@@ -54,7 +54,7 @@ int verb_bench(const CommandOptions *o, Error *e) {
                         e, -EINVAL,
                         "%s: %zu rows: fewer than 1000 flatter caches and branch predictor",
                         o->rows, j.rows.n_rows);
-        r = job_load(&j, &m, e);
+        r = kernel_model_make(j.program, &m, e);
         if (r >= 0)
                 r = kernel_model_size(m, &size, e);
         if (r >= 0)

@@ -48,13 +48,7 @@ static int write_source(const Job *j, const BuildFolder *folder, Target target, 
         FILE *f;
         int r;
 
-        snprintf(path, sizeof(path), "%s/%s.bpf.c", folder->path, j->program->name);
-        f = fopen(path, "we");
-        if (!f)
-                return error_set(e, -errno, "%s: %s", path, strerror(errno));
-        r = frame_print(f, j->program, target, &fields, e);
-        if (fclose(f) != 0 && r >= 0)
-                r = error_set(e, -EIO, "%s: cannot be written", path);
+        r = build_source(folder, j->program, target, &fields, e);
         if (r < 0 || target != TARGET_FUNC)
                 return r;
         snprintf(path, sizeof(path), "%s/%s.h", folder->path, j->program->name);
@@ -72,7 +66,7 @@ static void ask_kernel(const Job *j, SheetKernel *ret) {
         const CalibrationRows *rows = &j->calibration_rows;
 
         *ret = (SheetKernel){.loaded = false};
-        if (job_load(j, &m, &ret->refusal) < 0 ||
+        if (kernel_model_make(j->program, &m, &ret->refusal) < 0 ||
             kernel_model_size(m, &ret->size, &ret->refusal) < 0)
                 return;
         ret->loaded = true;

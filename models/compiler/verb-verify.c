@@ -180,7 +180,7 @@ int verb_verify(const CommandOptions *o, Error *e) {
         if (r >= 0)
                 r = verification_init(&v, &j, e);
         if (r >= 0 && !o->no_kernel)
-                r = job_load(&j, &v.kernel, e);
+                r = kernel_model_make(j.program, &v.kernel, e);
         for (size_t i = 0; r >= 0 && i < j.rows.n_rows; i++)
                 r = run_row(&v, i, e);
         if (r < 0)

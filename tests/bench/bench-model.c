@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 
-#include "models/compiler/build.h"
 #include "models/compiler/frame.h"
 #include "models/compiler/kernel.h"
 #include "tests/unit/models/compiler/random-program.h"
@@ -26,24 +25,6 @@ static const struct {
         {RANDOM_FOREST_MANY, 0}, {RANDOM_TREE_LARGE, 0},
 };
 
-static int load(const BuildFolder *folder, const Program *p, KernelModel **ret, Error *e) {
-        char path[96];
-        FILE *f;
-        int r;
-
-        snprintf(path, sizeof(path), "%s/model.bpf.c", folder->path);
-        f = fopen(path, "we");
-        if (!f)
-                return error_set(e, -errno, "%s: %s", path, strerror(errno));
-        r = frame_print(f, p, TARGET_ROWS, NULL, e);
-        if (fclose(f) != 0 && r >= 0)
-                r = error_set(e, -EIO, "%s: cannot be written", path);
-        if (r >= 0)
-                r = build_object(folder, "model", /* skeleton= */ false, e);
-        snprintf(path, sizeof(path), "%s/model.bpf.o", folder->path);
-        return r < 0 ? r : kernel_model_load(path, p, ret, e);
-}
-
 static int run(RandomShape shape, Precision precision, size_t runs, KernelTime *ret,
                KernelSize *ret_size, Error *e) {
         static uint32_t rows[FRAME_ROWS * PROGRAM_FIELDS_MAX];
@@ -51,8 +32,6 @@ static int run(RandomShape shape, Precision precision, size_t runs, KernelTime *
         Program *p = random_program("model", shape, precision, 1);
         _cleanup_(kernel_model_freep)
         KernelModel *m = NULL;
-        _cleanup_(build_folder_done)
-        BuildFolder folder = {};
         uint64_t seed = 5;
         int r;
 
@@ -60,9 +39,7 @@ static int run(RandomShape shape, Precision precision, size_t runs, KernelTime *
                 for (size_t k = 0; k < p->n_fields; k++)
                         rows[i * p->n_fields + k] = (uint32_t)random_between(
                                 &seed, p->fields[k].low, p->fields[k].high);
-        r = build_folder_init(&folder, e);
-        if (r >= 0)
-                r = load(&folder, p, &m, e);
+        r = kernel_model_make(p, &m, e);
         if (r >= 0)
                 r = kernel_model_size(m, ret_size, e);
         if (r < 0)

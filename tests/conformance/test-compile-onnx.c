@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <math.h>
 
-#include "models/compiler/build.h"
 #include "models/compiler/compile.h"
 #include "models/compiler/frame.h"
 #include "models/compiler/kernel.h"
@@ -30,7 +29,6 @@
 
 typedef struct Corpus {
         uint64_t share;
-        BuildFolder folder;
         const char *no_kernel; /* why not, or NULL */
         size_t n_models, n_imported, n_compiled, n_in_kernel, n_failed;
 } Corpus;
@@ -78,26 +76,6 @@ static void make_rows(uint32_t *rows, size_t n_fields) {
                 rows[(ROWS - 1) * n_fields + i] = i % 2 ? UINT32_MAX : 1u << 31;
 }
 
-static int load(const Corpus *c, const Program *p, KernelModel **ret, Error *e) {
-        char path[BUILD_PATH_MAX];
-        FILE *f;
-        int r;
-
-        snprintf(path, sizeof(path), "%s/%s.bpf.c", c->folder.path, p->name);
-        f = fopen(path, "we");
-        if (!f)
-                return error_set(e, -errno, "%s: %s", path, strerror(errno));
-        r = frame_print(f, p, TARGET_ROWS, NULL, e);
-        if (fclose(f) != 0 && r >= 0)
-                r = error_set(e, -EIO, "%s: cannot be written", path);
-        if (r >= 0)
-                r = build_object(&c->folder, p->name, /* skeleton= */ false, e);
-        if (r < 0)
-                return r;
-        snprintf(path, sizeof(path), "%s/%s.bpf.o", c->folder.path, p->name);
-        return kernel_model_load(path, p, ret, e);
-}
-
 /* The reference on every row, and where m is given the kernel against it. */
 static int compare(const Program *p, const KernelModel *m, const uint32_t *rows, Error *e) {
         _cleanup_free_
@@ -130,7 +108,7 @@ static void try_program(Corpus *c, const char *name, const Program *p, const uin
 
         c->n_compiled++;
         if (asked)
-                r = load(c, p, &m, &e);
+                r = kernel_model_make(p, &m, &e);
         if (r == -EPERM || r == -ENOENT) {
                 c->no_kernel = r == -EPERM ? "no right to load programs" : "no clang or bpftool";
                 r = 0;
@@ -195,7 +173,6 @@ int main(int argc, char *argv[]) {
         _cleanup_free_
         OnnxCase *cases = NULL;
         Corpus c = {.share = SHARE};
-        Error e = ERROR_INIT;
         size_t n;
 
         if (argc < 2 || argc > 3 || (argc == 3 && parse_u64(argv[2], 0, 100000, &c.share) < 0)) {
@@ -206,13 +183,8 @@ int main(int argc, char *argv[]) {
                 printf("SKIP: no ONNX test data below %s (package libonnx-testdata)\n", argv[1]);
                 return SKIPPED;
         }
-        if (build_folder_init(&c.folder, &e) < 0) {
-                puts(e.text);
-                return EXIT_FAILURE;
-        }
         for (size_t i = 0; i < n; i++)
                 try_model(&c, cases + i);
-        build_folder_done(&c.folder);
         printf("%zu models: %zu read, %zu compiled, the rest refused by name; %zu equal in the "
                "kernel%s%s; %zu failed\n",
                c.n_models, c.n_imported, c.n_compiled, c.n_in_kernel, c.no_kernel ? ": " : "",

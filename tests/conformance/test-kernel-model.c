@@ -30,18 +30,10 @@ static int make_object(const Case *c, const char *dir, Error *e) {
         _cleanup_(program_freep)
         Program *p = random_program(c->name, c->shape, c->precision, c->seed);
         BuildFolder folder = {};
-        char path[BUILD_PATH_MAX];
-        FILE *f;
         int r;
 
         snprintf(folder.path, sizeof(folder.path), "%s", dir);
-        snprintf(path, sizeof(path), "%s/%s.bpf.c", dir, c->name);
-        f = fopen(path, "we");
-        if (!f)
-                return error_set(e, -errno, "%s: %s", path, strerror(errno));
-        r = frame_print(f, p, TARGET_ROWS, NULL, e);
-        if (fclose(f) != 0 && r >= 0)
-                r = error_set(e, -EIO, "%s: cannot be written", path);
+        r = build_source(&folder, p, TARGET_ROWS, NULL, e);
         return r < 0 ? r : build_object(&folder, c->name, /* skeleton= */ false, e);
 }
 
