@@ -14,7 +14,7 @@ optional=(darknet)
 test=(clang-format clang-tidy cppcheck valgrind mandoc util-linux iproute2 rt-tests stress-ng xz-utils python3 python3-sklearn python3-onnx
     sqlite3 python3-pandas dash libonnx-testdata python3-torch
     build-essential debhelper lintian git systemd groff-base
-    qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs kmod zstd lz4)
+    qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring e2fsprogs kmod zstd lz4)
 
 want=("${build[@]}" "${optional[@]}")
 [ "${1:-}" != --test ] || want+=("${test[@]}")

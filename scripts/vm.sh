@@ -182,35 +182,46 @@ make_kernel() { # guest directory, root directory, suite, kernel
 
 # --- A machine: the process and its ports ---
 
-# A copy is dropped when it ends; one to be kept changes the files in its directory.
+ports_open() {
+    local name
+    for name in qmp ctl out; do mkfifo "$work/$name.in" "$work/$name.out"; done
+    exec {to_qmp}<>"$work/qmp.in" {from_qmp}<>"$work/qmp.out" {to_ctl}<>"$work/ctl.in" {from_ctl}<>"$work/ctl.out" {hold}<>"$work/out.out"
+    cat <"$work/out.out" {hold}<&- &
+    pump=$!
+}
+# A copy has the guest's files open, whatever takes their place; its disk goes with $work.
+disk_copy() { # guest directory
+    exec {vmlinux}<"$1/vmlinux" {initrd}<"$1/initrd" {root}<"$1/root.ext4"
+    qemu-img create -q -f qcow2 -F raw -b "/dev/fd/$root" "$work/root.qcow2"
+}
+# A copy keeps its changes to itself; a machine to be kept changes the files in its directory.
 machine_start() { # guest directory, copy|keep, boot|restore, kernel parameters
-    local accel cpu khz name ram=memory-backend-file,share=on,mem-path=$1/ram on_disk= args
+    local accel cpu khz name ram=memory-backend-file,share=on,mem-path=$1/ram disk_file="file=$1/root.ext4,format=raw" kernel=$1/vmlinux initial=$1/initrd args
+    again=("$1" "$2" boot "$4")
     accel=$(acceleration) cpu=host
     # With cmpxchg16b, QEMU 7.2's emulation on several threads corrupts flags: double faults at random. And a kernel patches its own code
     # while it boots: one CPU of several threads may then run half of it ("Oops: int3"), so booting is for one thread.
     [ "$accel" = kvm ] || { accel=tcg,thread=$([ "$3" = boot ] && echo single || echo multi) cpu=max,-cx16; }
     khz=$([ "$accel" = kvm ] || [ "$(uname -m)" != x86_64 ] || python3 "$parts/tsc-khz.py") || khz=
     if [ "$2" = copy ]; then
-        on_disk=,snapshot=on
+        [ -e "$work/root.qcow2" ] || disk_copy "$1"
+        disk_file="file=$work/root.qcow2,format=qcow2" kernel=/dev/fd/$vmlinux initial=/dev/fd/$initrd
         ram=memory-backend-file,share=off,mem-path=$1/ram
         [ "$3" = restore ] || ram=memory-backend-ram
     fi
     args=(-M q35,usb=off,sata=off,smbus=off,memory-backend=ram -accel "$accel" -cpu "$cpu" -smp "$cpus" -m "$memory"
-        -object "$ram,id=ram,size=$memory" -nodefaults -display none -nic none -no-reboot -kernel "$1/vmlinux" -initrd "$1/initrd"
+        -object "$ram,id=ram,size=$memory" -nodefaults -display none -nic none -no-reboot -kernel "$kernel" -initrd "$initial"
         -append "console=ttyS0 panic=-1 quiet systemd.unit=vm-test.target systemd.show_status=0 mitigations=off audit=0 random.trust_cpu=on tsc=reliable${khz:+ tsc_early_khz=$khz} no_timer_check cryptomgr.notests rcupdate.rcu_expedited=1 $4"
-        -drive "file=$1/root.ext4,if=none,id=root,format=raw,cache=unsafe$on_disk" -device virtio-blk-pci,drive=root,serial=root
+        -drive "$disk_file,if=none,id=root,cache=unsafe" -device virtio-blk-pci,drive=root,serial=root
         -drive "file=$work/payload.tar,if=none,id=payload,format=raw,readonly=on" -device virtio-blk-pci,drive=payload,serial=payload
-        -serial "file:$work/console.log" -chardev "pipe,id=qmp,path=$work/qmp" -mon chardev=qmp,mode=control -device virtio-serial
+        -chardev "file,id=console,path=$work/console.log,append=on" -serial chardev:console -chardev "pipe,id=qmp,path=$work/qmp" -mon chardev=qmp,mode=control -device virtio-serial
         -chardev "file,id=results,path=$work/results" -device virtserialport,chardev=results,name=results)
     for name in ctl out; do args+=(-chardev "pipe,id=$name,path=$work/$name" -device "virtserialport,chardev=$name,name=$name"); done
     [ "$3" = boot ] || args+=(-incoming defer)
 
-    for name in qmp ctl out; do mkfifo "$work/$name.in" "$work/$name.out"; done
-    exec {to_qmp}<>"$work/qmp.in" {from_qmp}<>"$work/qmp.out" {to_ctl}<>"$work/ctl.in" {from_ctl}<>"$work/ctl.out" {hold}<>"$work/out.out"
-    cat <"$work/out.out" {hold}<&- &
-    pump=$!
+    [ -p "$work/qmp.in" ] || ports_open
     # Should we be killed, it goes with us.
-    TMPDIR=$work setpriv --pdeathsig KILL "$qemu" "${args[@]}" </dev/null >"$work/qemu.log" 2>&1 {hold}<&- &
+    TMPDIR=$work setpriv --pdeathsig KILL "$qemu" "${args[@]}" </dev/null >>"$work/qemu.log" 2>&1 {hold}<&- &
     machine=$!
     heard= # what another machine said before is nothing of this one's
     qmp qmp_capabilities
@@ -235,11 +246,25 @@ qmp_events() {
 }
 # Sets heard to the next line of the guest's agent.
 hear() {
+    local part line=
     while [ $SECONDS -lt "$deadline" ]; do
-        if IFS= read -r -t 1 -u "$from_ctl" heard; then return 0; fi
+        # What came before the second was over is kept.
+        if IFS= read -r -t 1 -u "$from_ctl" part; then
+            heard=$line$part
+            return 0
+        fi
+        line+=$part
         machine_alive || return 125
     done
     return 124
+}
+machine_ended() {
+    while machine_alive; do
+        [ $SECONDS -lt "$deadline" ] || return 124
+        sleep 0.1
+    done
+    wait "$machine" || return 125
+    machine=
 }
 # Follows the guest until the command has ended, over reboots; sets status. A machine was saved after it had said that it is ready.
 machine_run() { # boot|restore
@@ -249,12 +274,12 @@ machine_run() { # boot|restore
         case $heard in
         ready)
             seed=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-            qmp set-action '"reboot": "shutdown"' || return 125 # a panic is no reboot
             echo "go $boot $(date +%s) $seed" >&"$to_ctl" ;;
         reboot)
             boot=$((boot + 1))
-            qmp set-action '"reboot": "reset"' || return 125
-            echo go >&"$to_ctl" ;;
+            echo go >&"$to_ctl"
+            machine_ended || return
+            machine_start "${again[@]}" || return 125 ;;
         'rc '*)
             status=${heard#rc }
             return 0 ;;
@@ -290,7 +315,7 @@ failed() { # 124 or 125
     machine_stop
     cat "$work/qemu.log" >&2
     tail -n 60 "$work/console.log" >&2 || :
-    [ "$1" = 124 ] && die 124 "time limit reached" || die 125 "the machine ended without a result"
+    [ "$1" = 124 ] && die 124 "time limit reached; last heard of the guest: ${heard:-nothing}" || die 125 "the machine ended without a result"
 }
 
 # --- Guests: directories of the cache, whole or not there ---
