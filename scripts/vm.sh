@@ -227,12 +227,22 @@ machine_start() { # guest directory, copy|keep, boot|restore, kernel parameters
     qmp qmp_capabilities
     [ "$3" = boot ] || { qmp_events && qmp migrate-incoming "\"uri\": \"exec:cat $(printf %q "$1/state")\""; }
 }
+# Sets line to the next from a descriptor, or fails after a second; half of one is kept.
+halves=()
+next_line() { # descriptor
+    if IFS= read -r -t 1 -u "$1" line; then
+        line=${halves[$1]:-}$line halves[$1]=
+        return 0
+    fi
+    halves[$1]=${halves[$1]:-}$line
+    return 1
+}
 machine_alive() { kill -0 "$machine" 2>/dev/null; }
 qmp() { # command, arguments
     local line
     echo "{\"execute\": \"$1\", \"arguments\": {${2:-}}}" >&"$to_qmp"
     while machine_alive; do
-        IFS= read -r -t 1 -u "$from_qmp" line || continue
+        next_line "$from_qmp" || continue
         case $line in
         '{"return"'*) return 0 ;;
         '{"error"'*) say "QEMU: $1: $line"; return 1 ;;
@@ -246,14 +256,12 @@ qmp_events() {
 }
 # Sets heard to the next line of the guest's agent.
 hear() {
-    local part line=
+    local line
     while [ $SECONDS -lt "$deadline" ]; do
-        # What came before the second was over is kept.
-        if IFS= read -r -t 1 -u "$from_ctl" part; then
-            heard=$line$part
+        if next_line "$from_ctl"; then
+            heard=$line
             return 0
         fi
-        line+=$part
         machine_alive || return 125
     done
     return 124
@@ -293,7 +301,7 @@ machine_save() { # guest directory
     qmp_events || return 125
     qmp migrate "\"uri\": \"exec:cat >$(printf %q "$1/state.new")\"" || return 125
     while machine_alive && [ $SECONDS -lt "$deadline" ]; do
-        IFS= read -r -t 1 -u "$from_qmp" line || continue
+        next_line "$from_qmp" || continue
         case $line in
         *'"status": "completed"'*) break ;;
         *'"status": "failed"'*) return 125 ;;
