@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # For tests in a guest with aikmd installed: a server that waits for a CPU and hogs that take it, all in one scheduling group. A
-# policy gives their classes and low thresholds, so that what is predicted on this machine does not matter.
+# policy gives their classes and low thresholds, and leaves what does not help as it is, so that what is predicted and how much CPU an
+# emulated machine gets do not matter.
 
 scene=()
 scene_demoted='0 19 19 19' scene_undone='0 0 0 0'
@@ -32,6 +33,7 @@ scene_policy() { # on_stop, interval
         "mode": "enforce", "scope": ["tree:$$"], "on_stop": "$1", "interval": "${2:-500ms}",
         "thresholds": {"contention_after": "100ms", "dwell": "100ms", "cool_down": "100ms", "delay_share": 0.001,
                        "delay_per_slice": "0s", "busy_share": 0.3, "confidence": 0.3, "changes_per_minute": 1000},
+        "impact": {"undo": false, "floor_share": 0},
         "classes": {"batch": {"nice": 19}},
         "rules": [{"name": "hogs", "match": {"comm": "vm-hog"}, "class": "batch"},
                   {"name": "server", "match": {"comm": "vm-server"}, "class": "server"}]

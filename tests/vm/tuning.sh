@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Tuning through systemd, on the booted system: which knob follows from the scheduling groups, and who wins. Classes are given by name
-# here, of every process, and waiting counts from the first millisecond: what is tested is what is done, not what is predicted.
+# here, of every process, and waiting counts from the first millisecond: what is tested is what is done, not what is predicted, nor what it helps.
 . ./lib.sh
 
 LOAD=./load
@@ -13,6 +13,7 @@ cat >/etc/aikmd/aikmd.json <<'J'
         "mode": "enforce", "model": "rules", "interval": "500ms",
         "thresholds": {"delay_share": 0.001, "delay_per_slice": "0s", "busy_share": 0.3, "contention_after": "500ms",
                        "cool_down": "10s", "release_after": "6s", "changes_per_minute": 1000},
+        "impact": {"undo": false, "floor_share": 0},
         "rules": [
                 {"name": "the test itself", "match": {"unit": "vm-agent.service"}, "exempt": true},
                 {"name": "a hog", "match": {"comm": "hog"}, "class": "batch"},
