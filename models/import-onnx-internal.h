@@ -5,7 +5,7 @@
 
 #include "onnx.pb-c.h"
 
-#include "models/graph.h"
+#include "models/import-onnx.h"
 
 /* Walks over the bytes of a message as protobuf-c will, without its recursion and its allocations,
  * and refuses what would make it use too much of either. `what` is for *e. Returns 0, -EINVAL or
@@ -13,8 +13,10 @@
 int onnx_scan(const ProtobufCMessageDescriptor *d, const uint8_t *data, size_t size,
               const char *what, Error *e);
 
-/* what: "initializer 'w'" and the like. Returns 0, -EINVAL, -EFBIG or -ENOMEM. */
-int onnx_tensor(const Onnx__TensorProto *proto, const char *what, Tensor **ret, Error *e);
+/* what: "initializer 'w'" and the like. beside: NULL where the data have to be in it. Returns 0,
+ * -EINVAL, -EFBIG, -ENOMEM or what beside->read() returns. */
+int onnx_tensor(const Onnx__TensorProto *proto, const char *what, OnnxBeside *beside, Tensor **ret,
+                Error *e);
 
 /* ONNX's element type. Returns 0 or -EINVAL. */
 int onnx_element_type(int32_t type, const char *what, ElementType *ret, Error *e);

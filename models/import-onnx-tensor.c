@@ -5,6 +5,7 @@
 
 #include "models/import-onnx-internal.h"
 #include "models/import-onnx.h"
+#include "util/io.h"
 
 /* Which field has the elements where raw_data has not. */
 typedef enum Field {
@@ -104,12 +105,18 @@ static bool has_other_data(const Onnx__TensorProto *p, Field field) {
         return false;
 }
 
-static int check_place(const Onnx__TensorProto *p, const char *what, Error *e) {
-        if (p->n_external_data > 0 ||
-            (p->has_data_location &&
-             p->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT))
+static bool is_beside(const Onnx__TensorProto *p) {
+        return p->n_external_data > 0 ||
+               (p->has_data_location &&
+                p->data_location != ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT);
+}
+
+static int check_place(const Onnx__TensorProto *p, const char *what, const OnnxBeside *beside,
+                       Error *e) {
+        if (is_beside(p) && !beside)
                 return error_set(e, -EINVAL,
-                                 "%s has its data outside of the file: that is not supported",
+                                 "%s has its data outside of the file: that is not supported here, "
+                                 "save the model as one file",
                                  what);
         if (p->segment)
                 return error_set(e, -EINVAL, "%s is a segment: that is not supported", what);
@@ -133,6 +140,74 @@ static int check_size(const Onnx__TensorProto *p, const ProtoType *type, size_t 
         if (!raw && n != count)
                 return error_set(e, -EINVAL, "%s has %zu elements, but its dimensions want %zu",
                                  what, n, count);
+        return 0;
+}
+
+/* Where in which file. No digest is asked for: it is optional, and of the whole file. */
+typedef struct Place {
+        const char *name;
+        uint64_t offset, length; /* length: UINT64_MAX where it is not told */
+} Place;
+
+static int find_place(const Onnx__TensorProto *p, const char *what, Place *ret, Error *e) {
+        Place place = {.length = UINT64_MAX};
+
+        for (size_t i = 0; i < p->n_external_data; i++) {
+                const char *key = p->external_data[i]->key ?: "";
+                const char *value = p->external_data[i]->value ?: "";
+                int r = 0;
+
+                if (streq(key, "location"))
+                        place.name = value;
+                else if (streq(key, "offset"))
+                        r = parse_u64(value, 0, ONNX_FILE_MAX, &place.offset);
+                else if (streq(key, "length"))
+                        r = parse_u64(value, 0, ONNX_FILE_MAX, &place.length);
+                if (r < 0)
+                        return error_set(e, -EINVAL,
+                                         "%s: %s '%.40s' in another file: accepted is "
+                                         "0 to %zu",
+                                         what, key, onnx_name(value).text, ONNX_FILE_MAX);
+        }
+        if (!place.name || !place.name[0] || place.name[0] == '.' || strchr(place.name, '/'))
+                return error_set(e, -EINVAL,
+                                 "%s has its data in '%.100s': accepted is the plain name of a "
+                                 "file in the model's folder",
+                                 what, onnx_name(place.name).text);
+        *ret = place;
+        return 0;
+}
+
+/* The elements' bytes, as raw_data has them. */
+static int read_beside(const Onnx__TensorProto *p, const ProtoType *type, size_t count,
+                       const char *what, OnnxBeside *beside, ProtobufCBinaryData *ret, Error *e) {
+        size_t wanted = count * element_type_size(type->type), size;
+        const void *data;
+        Place place = {0};
+        int r;
+
+        if (type->type == ELEMENT_STRING || p->has_raw_data || field_count(p, type->field) > 0 ||
+            has_other_data(p, type->field))
+                return error_set(e, -EINVAL, "%s has %s in another file", what,
+                                 type->type == ELEMENT_STRING ? "strings" : "data here and");
+        r = find_place(p, what, &place, e);
+        if (r >= 0)
+                r = beside->read(beside->userdata, place.name, &data, &size, e);
+        if (r < 0)
+                return r;
+        if (place.length == UINT64_MAX)
+                place.length = wanted;
+        if (place.length != wanted)
+                return error_set(e, -EINVAL, "%s has %zu bytes, but its dimensions want %zu", what,
+                                 (size_t)place.length, wanted);
+        if (place.offset > size || wanted > size - place.offset)
+                return error_set(e, -EINVAL, "%s: bytes %zu to %zu of '%.100s', which has %zu",
+                                 what, (size_t)place.offset, (size_t)place.offset + wanted,
+                                 onnx_name(place.name).text, size);
+        if (wanted > ONNX_FILE_MAX - beside->used)
+                return error_set(e, -EFBIG, "initializers of more than %zu bytes", ONNX_FILE_MAX);
+        beside->used += wanted;
+        *ret = (ProtobufCBinaryData){wanted, (uint8_t *)data + place.offset};
         return 0;
 }
 
@@ -227,14 +302,16 @@ static int copy_field(const Onnx__TensorProto *p, const ProtoType *type, const c
         }
 }
 
-int onnx_tensor(const Onnx__TensorProto *p, const char *what, Tensor **ret, Error *e) {
+int onnx_tensor(const Onnx__TensorProto *p, const char *what, OnnxBeside *beside, Tensor **ret,
+                Error *e) {
+        ProtobufCBinaryData raw = p->raw_data;
         _cleanup_(tensor_freep)
         Tensor *t = NULL;
         const ProtoType *type;
         size_t count;
         int r;
 
-        r = check_place(p, what, e);
+        r = check_place(p, what, beside, e);
         if (r < 0)
                 return r;
         type = proto_type(p->has_data_type ? p->data_type : 0, what, e);
@@ -246,7 +323,8 @@ int onnx_tensor(const Onnx__TensorProto *p, const char *what, Tensor **ret, Erro
                                  "%s: at most %d dimensions, none negative, and %zu elements are "
                                  "accepted",
                                  what, TENSOR_RANK_MAX, TENSOR_ELEMENTS_MAX);
-        r = check_size(p, type, count, what, e);
+        r = is_beside(p) ? read_beside(p, type, count, what, beside, &raw, e)
+                         : check_size(p, type, count, what, e);
         if (r < 0)
                 return r;
         r = tensor_new(type->type, p->n_dims, p->dims, &t);
@@ -257,7 +335,7 @@ int onnx_tensor(const Onnx__TensorProto *p, const char *what, Tensor **ret, Erro
                 if (r < 0)
                         return r;
         } else {
-                copy_raw(&p->raw_data, t);
+                copy_raw(&raw, t);
         }
         *ret = TAKE_PTR(t);
         return 0;
@@ -279,5 +357,5 @@ int import_onnx_tensor(const void *data, size_t size, Tensor **ret, Error *e) {
         p = onnx__tensor_proto__unpack(NULL, size, data);
         if (!p)
                 return error_set(e, -EINVAL, "the tensor is no valid protocol buffer");
-        return onnx_tensor(p, "the tensor", ret, e);
+        return onnx_tensor(p, "the tensor", /* beside= */ NULL, ret, e);
 }

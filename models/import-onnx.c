@@ -16,6 +16,7 @@ typedef struct Import {
         int opset_ml; /* of ai.onnx.ml */
         size_t n_names;
         const char **names; /* sorted, each once: value i of the graph is called names[i] */
+        OnnxBeside *beside;
         Graph *graph;
         Error *e;
 } Import;
@@ -197,7 +198,8 @@ static int add_initializers(Import *m) {
                 snprintf(what, sizeof(what), "initializer '%s'", m->graph->values[v].name);
                 if (m->graph->values[v].constant)
                         return error_set(m->e, -EINVAL, "%s is there twice", what);
-                r = onnx_tensor(p->initializer[i], what, &m->graph->values[v].constant, m->e);
+                r = onnx_tensor(p->initializer[i], what, m->beside, &m->graph->values[v].constant,
+                                m->e);
                 if (r < 0)
                         return r;
         }
@@ -343,7 +345,7 @@ static int convert_attribute(const Onnx__AttributeProto *p, const char *what, At
                 if (!p->t)
                         return error_set(e, -EINVAL, "%s is a tensor, but has none", what);
                 r = new_attribute(ATTRIBUTE_TENSOR, 1, name.text, a);
-                return r < 0 ? r : onnx_tensor(p->t, what, &a->tensor, e);
+                return r < 0 ? r : onnx_tensor(p->t, what, NULL, &a->tensor, e);
         default:
                 return error_set(e, -EINVAL,
                                  "%s has no value, or one of a kind that is not supported (graphs, "
@@ -446,13 +448,17 @@ static void model_proto_freep(Onnx__ModelProto **p) {
 }
 
 int import_onnx(const void *data, size_t size, Graph **ret, Error *e) {
+        return import_onnx_beside(data, size, /* beside= */ NULL, ret, e);
+}
+
+int import_onnx_beside(const void *data, size_t size, OnnxBeside *beside, Graph **ret, Error *e) {
         _cleanup_(model_proto_freep)
         Onnx__ModelProto *model = NULL;
         _cleanup_(graph_freep)
         Graph *g = NULL;
         _cleanup_free_
         const char **names = NULL;
-        Import m = {.e = e};
+        Import m = {.beside = beside, .e = e};
         int r;
 
         r = onnx_scan(&onnx__model_proto__descriptor, data, size, "the model", e);

@@ -8,6 +8,10 @@ int import_onnx(const void *data, size_t size, Graph **ret, Error *e) {
         return error_set(e, -EOPNOTSUPP, "this build cannot read ONNX models");
 }
 
+int import_onnx_beside(const void *data, size_t size, OnnxBeside *beside, Graph **ret, Error *e) {
+        return import_onnx(data, size, ret, e);
+}
+
 int import_onnx_tensor(const void *data, size_t size, Tensor **ret, Error *e) {
         return error_set(e, -EOPNOTSUPP, "this build cannot read ONNX models");
 }

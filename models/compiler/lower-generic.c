@@ -190,6 +190,46 @@ static int columns_cells(Lowerer *l, const Columns *c, Ref **ret, size_t *ret_co
         return 0;
 }
 
+typedef struct Inputs {
+        size_t n;
+        const Tensor **tensors;
+        Tensor **owned;
+} Inputs;
+
+static void inputs_done(Inputs *inputs) {
+        for (size_t k = 0; inputs->owned && k < inputs->n; k++)
+                tensor_free(inputs->owned[k]);
+        free(inputs->owned);
+        free(inputs->tensors);
+}
+
+/* 16 bits of float have no room for UNIT, nor could a weight be told from its rounding: such inputs
+ * become wider. */
+static int inputs_init(Inputs *ret, const Node *n, const Tensor *const *in) {
+        size_t size = MAX(n->n_inputs, (size_t)1);
+
+        *ret = (Inputs){.n = n->n_inputs,
+                        .tensors = calloc(size, sizeof(const Tensor *)),
+                        .owned = calloc(size, sizeof(Tensor *))};
+        if (!ret->tensors || !ret->owned)
+                return -ENOMEM;
+        for (size_t k = 0; k < n->n_inputs; k++) {
+                bool half = in[k] && (in[k]->type == ELEMENT_F16 || in[k]->type == ELEMENT_BF16);
+                int r;
+
+                ret->tensors[k] = in[k];
+                if (!half)
+                        continue;
+                r = tensor_new(ELEMENT_F32, in[k]->rank, in[k]->dim, &ret->owned[k]);
+                if (r < 0)
+                        return r;
+                for (size_t i = 0; i < in[k]->count; i++)
+                        tensor_set_f64(ret->owned[k], i, tensor_get_f64(in[k], i));
+                ret->tensors[k] = ret->owned[k];
+        }
+        return 0;
+}
+
 int lower_probe(Lowerer *l, const Node *n, const Tensor *const *in, size_t input, size_t output,
                 const Ref *x, Ref **ret, size_t *ret_count) {
         _cleanup_(outputs_done)
@@ -198,19 +238,20 @@ int lower_probe(Lowerer *l, const Node *n, const Tensor *const *in, size_t input
         Columns c = {0};
         _cleanup_(tensor_freep)
         Tensor *probe = NULL;
-        _cleanup_free_
-        const Tensor **inputs = calloc(MAX(n->n_inputs, (size_t)1), sizeof(const Tensor *));
-        const Tensor *t = in[input];
+        _cleanup_(inputs_done)
+        Inputs inputs = {0};
+        const Tensor *t;
         int r;
 
-        if (!inputs)
-                return -ENOMEM;
-        memcpy(inputs, in, n->n_inputs * sizeof(const Tensor *));
+        r = inputs_init(&inputs, n, in);
+        if (r < 0)
+                return r;
+        t = inputs.tensors[input];
         r = tensor_new(t->type, t->rank, t->dim, &probe);
         if (r < 0)
                 return r;
-        inputs[input] = probe;
-        r = run(l, n, inputs, &o);
+        inputs.tensors[input] = probe;
+        r = run(l, n, inputs.tensors, &o);
         if (r < 0)
                 return r;
         r = columns_init(&c, o.tensors[output]);
@@ -219,7 +260,7 @@ int lower_probe(Lowerer *l, const Node *n, const Tensor *const *in, size_t input
 
                 tensor_set_f64(probe, i, UNIT); /* small integers saturate */
                 unit = tensor_get_f64(probe, i);
-                r = run(l, n, inputs, &o);
+                r = run(l, n, inputs.tensors, &o);
                 if (r >= 0 && o.tensors[output]->count != c.n)
                         r = lower_refuse(l, n, "its shape depends on data");
                 for (size_t k = 0; k < c.n && r >= 0; k++) {

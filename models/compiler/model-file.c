@@ -36,16 +36,60 @@ static int name_file(int r, const char *path, const Error *inner, Error *e) {
         return r;
 }
 
+/* The file beside an ONNX model with data of its initializers. */
+typedef struct Beside {
+        ModelFile *model;
+        char *name; /* NULL: not read yet */
+        char *data;
+        size_t size;
+} Beside;
+
+static void beside_done(Beside *b) {
+        free(b->name);
+        free(b->data);
+}
+
+/* PyTorch and onnx write one such file; more are not taken. */
+static int read_beside(void *userdata, const char *name, const void **ret, size_t *ret_size,
+                       Error *e) {
+        Beside *b = userdata;
+        const char *slash = strrchr(b->model->path, '/');
+        int folder = slash ? (int)(slash + 1 - b->model->path) : 0, r;
+
+        if (b->name && !streq(b->name, name))
+                return error_set(e, -EINVAL,
+                                 "data in '%.100s' and in '%.100s': one file beside the model is "
+                                 "accepted",
+                                 b->name, name);
+        if (!b->name) {
+                if (asprintf(&b->model->weights, "%.*s%s", folder, b->model->path, name) < 0)
+                        b->model->weights = NULL;
+                b->name = strdup(name);
+                if (!b->model->weights || !b->name)
+                        return -ENOMEM;
+                r = read_all(b->model->weights, &b->data, &b->size, e);
+                if (r < 0)
+                        return r;
+        }
+        *ret = b->data;
+        *ret_size = b->size;
+        return 0;
+}
+
 static int read_onnx(ModelFile *m, Error *e) {
         _cleanup_free_
         char *data = NULL;
+        _cleanup_(beside_done)
+        Beside beside = {.model = m};
+        OnnxBeside reader = {.read = read_beside, .userdata = &beside};
         Error inner = ERROR_INIT;
         size_t size;
         int r = read_all(m->path, &data, &size, e);
 
         if (r < 0)
                 return r;
-        return name_file(import_onnx(data, size, &m->graph, &inner), m->path, &inner, e);
+        return name_file(import_onnx_beside(data, size, &reader, &m->graph, &inner), m->path,
+                         &inner, e);
 }
 
 static int read_darknet(ModelFile *m, const char *weights, Error *e) {

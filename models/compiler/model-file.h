@@ -7,7 +7,7 @@
 
 typedef struct ModelFile {
         char *path;
-        char *weights; /* path; NULL: ONNX, all is in one file */
+        char *weights; /* path of the second file; NULL: ONNX, all is in one */
         Graph *graph;
         char digest[65]; /* SHA-256 */
         char weights_digest[65];

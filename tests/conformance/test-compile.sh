@@ -181,6 +181,21 @@ expect 0 'tc' "$compile" "$models/tree.onnx" -o tiny_tc --features spec.json --t
 unshare -m bash -c 'mount -t bpf bpf /mnt && bpftool prog loadall tiny.bpf.o /mnt/xdp type xdp && bpftool prog loadall tiny_tc.bpf.o /mnt/tc type classifier' \
     >log 2>&1 || fail "the filter in the kernel: $(tail -n 20 log)"
 
+# Weights in a file beside the model, as PyTorch's newer exporter leaves them: the same program, and the sheet knows both files.
+if /usr/bin/python3 -c 'import onnx' 2>/dev/null; then
+    mkdir beside
+    /usr/bin/python3 -c 'import onnx, sys
+onnx.save_model(onnx.load(sys.argv[1]), "beside/mlp.onnx", save_as_external_data=True, location="mlp.onnx.data", size_threshold=0)' "$models/mlp.onnx"
+    expect 0 'affine' "$compile" "$models/mlp.onnx" -o one --name mlp --calibrate rows.csv --no-kernel
+    expect 0 'affine' "$compile" beside/mlp.onnx -o two --name mlp --calibrate rows.csv --no-kernel
+    cmp one.bpf.c two.bpf.c || fail 'weights beside the model make another program'
+    grep -q "\"weights_sha256\": *\"$(sha256sum <beside/mlp.onnx.data | cut -d ' ' -f 1)\"" two.json || fail 'two.json does not name mlp.onnx.data'
+    truncate -s -4 beside/mlp.onnx.data
+    expect 1 "of 'mlp.onnx.data', which has" "$compile" beside/mlp.onnx -o no --calibrate rows.csv
+    rm beside/mlp.onnx.data
+    expect 1 'beside/mlp.onnx.data: No such file' "$compile" beside/mlp.onnx -o no --calibrate rows.csv
+fi
+
 # Refused, by name, and nothing is written.
 list() { find . -maxdepth 1 -name 'no*' | sort; }
 echo 'x0,x1' >narrow.csv && echo '1,2' >>narrow.csv

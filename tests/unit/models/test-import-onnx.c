@@ -147,6 +147,93 @@ static void refuse(const Sheet *s, int r, const char *text) {
                 fail_msg("'%s' does not say '%s'", e.text, text);
 }
 
+/* What a file beside the model has: 3 and -10, 20 in float32 behind 4 other bytes. */
+static int read_beside(void *userdata, const char *name, const void **ret, size_t *ret_size,
+                       Error *e) {
+        static const uint8_t bytes[] = {1, 2, 3, 4, 0, 0, 0x20, 0xc1, 0, 0, 0xa0, 0x41};
+
+        (*(int *)userdata)++;
+        if (!streq(name, "w.data"))
+                return error_set(e, -ENOENT, "there is no %s", name);
+        *ret = bytes;
+        *ret_size = sizeof(bytes);
+        return 0;
+}
+
+/* text: NULL where it is accepted. */
+static void check_beside(const Sheet *s, const char *text) {
+        size_t size = onnx__model_proto__get_packed_size(&s->model);
+        _cleanup_free_
+        uint8_t *bytes = malloc(size);
+        _cleanup_(graph_freep)
+        Graph *g = NULL;
+        Error e = ERROR_INIT;
+        int read = 0, r;
+        OnnxBeside beside = {.read = read_beside, .userdata = &read};
+
+        assert_non_null(bytes);
+        assert_int_equal(onnx__model_proto__pack(&s->model, bytes), size);
+        r = import_onnx_beside(bytes, size, &beside, &g, &e);
+        if (text) {
+                assert_true(r < 0);
+                if (!strstr(e.text, text))
+                        fail_msg("'%s' does not say '%s'", e.text, text);
+                assert_null(g);
+                return;
+        }
+        if (r < 0)
+                fail_msg("%s", e.text);
+        assert_int_equal(read, 1);
+        assert_int_equal(beside.used, 8);
+        for (size_t i = 0; i < g->n_values; i++)
+                if (streq(g->values[i].name, "w")) {
+                        assert_float_equal(g->values[i].constant->f32[0], -10, 0);
+                        assert_float_equal(g->values[i].constant->f32[1], 20, 0);
+                }
+}
+
+/* As PyTorch's newer exporter writes every model. */
+static void test_beside(void **state) {
+        static const char *const keys[] = {"location", "offset", "length"};
+        static const struct {
+                const char *value[3];
+                const char *text;
+        } cases[] = {
+                {{"w.data", "4", "8"}, NULL},
+                {{"v.data", "4", "8"}, "there is no v.data"},
+                {{"../w.data", "4", "8"}, "'../w.data': accepted is the plain name"},
+                {{"/w.data", "4", "8"}, "'/w.data': accepted is the plain name"},
+                {{"", "4", "8"}, "accepted is the plain name"},
+                {{"w.data", "5", "8"}, "initializer 'w': bytes 5 to 13 of 'w.data', which has 12"},
+                {{"w.data", "200", "8"}, "which has 12"},
+                {{"w.data", "4", "4"}, "initializer 'w' has 4 bytes, but its dimensions want 8"},
+                {{"w.data", "-4", "8"}, "offset '-4'"},
+                {{"w.data", "4", "99999999999"}, "length '99999999999'"},
+        };
+        Onnx__StringStringEntryProto entry[3], *entries[3];
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Sheet s;
+
+                sheet_init(&s);
+                for (size_t k = 0; k < 3; k++) {
+                        entry[k] = (Onnx__StringStringEntryProto)
+                                ONNX__STRING_STRING_ENTRY_PROTO__INIT;
+                        entry[k].key = (char *)keys[k];
+                        entry[k].value = (char *)cases[i].value[k];
+                        entries[k] = entry + k;
+                }
+                s.w.n_external_data = 3;
+                s.w.external_data = entries;
+                s.w.has_data_location = 1;
+                s.w.data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+                check_beside(&s, "data here and in another file");
+                s.w.n_float_data = 0;
+                check_beside(&s, cases[i].text);
+                refuse(&s, -EINVAL, "outside of the file");
+        }
+}
+
 static void test_model(void **state) {
         _cleanup_(graph_freep)
         Graph *g = NULL;
@@ -756,14 +843,15 @@ static void test_broken(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_model),         cmocka_unit_test(test_shapes),
-                cmocka_unit_test(test_versions),      cmocka_unit_test(test_operators),
-                cmocka_unit_test(test_names),         cmocka_unit_test(test_structure),
-                cmocka_unit_test(test_input_types),   cmocka_unit_test(test_weights),
-                cmocka_unit_test(test_element_types), cmocka_unit_test(test_wide_types),
-                cmocka_unit_test(test_strings),       cmocka_unit_test(test_empty_tensor),
-                cmocka_unit_test(test_attributes),    cmocka_unit_test(test_depth),
-                cmocka_unit_test(test_memory),        cmocka_unit_test(test_broken),
+                cmocka_unit_test(test_model),        cmocka_unit_test(test_shapes),
+                cmocka_unit_test(test_versions),     cmocka_unit_test(test_operators),
+                cmocka_unit_test(test_names),        cmocka_unit_test(test_structure),
+                cmocka_unit_test(test_input_types),  cmocka_unit_test(test_weights),
+                cmocka_unit_test(test_beside),       cmocka_unit_test(test_element_types),
+                cmocka_unit_test(test_wide_types),   cmocka_unit_test(test_strings),
+                cmocka_unit_test(test_empty_tensor), cmocka_unit_test(test_attributes),
+                cmocka_unit_test(test_depth),        cmocka_unit_test(test_memory),
+                cmocka_unit_test(test_broken),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

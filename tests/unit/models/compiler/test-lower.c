@@ -120,6 +120,30 @@ static void test_activations(void **state) {
         check_lowering(g, 4, 200);
 }
 
+/* Weights of 16 bits: what they are told from must not leave their range, nor round them. */
+static void test_halves(void **state) {
+        size_t x, y;
+        _cleanup_(graph_freep)
+        Graph *g = graph_of(&x, ELEMENT_F16, 2, (int64_t[]){-1, 3});
+        Cells *c;
+
+        y = constant(g, ELEMENT_F16, 2, (int64_t[]){3, 2},
+                     (double[]){0.5, -3, 1.25, 100, -0.0625, 7});
+        finish(g, node_of(g, "", "Gemm", 1, 3,
+                          (size_t[]){x, y,
+                                     constant(g, ELEMENT_F16, 1, (int64_t[]){2},
+                                              (double[]){0.1, 300})}));
+        c = lowered(g);
+        assert_int_equal(weights(c), 6);
+        for (size_t i = c->n_fields; i < c->n; i++)
+                for (size_t k = 0; k < c->cells[i].n_terms; k++)
+                        assert_float_equal(
+                                c->cells[i].terms[k].weight,
+                                tensor_get_f64(g->values[y].constant, 2 * k + (i - c->n_fields)),
+                                1e-6);
+        cells_free(c);
+}
+
 /* Convolution, pools, one matrix at the end. */
 static void test_windows(void **state) {
         size_t x, y;
@@ -324,11 +348,12 @@ static void test_floats_alone(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_fold),      cmocka_unit_test(test_fold_rank),
-                cmocka_unit_test(test_move),      cmocka_unit_test(test_activations),
-                cmocka_unit_test(test_windows),   cmocka_unit_test(test_recurrent),
-                cmocka_unit_test(test_quantized), cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_wrapping),  cmocka_unit_test(test_floats_alone),
+                cmocka_unit_test(test_fold),         cmocka_unit_test(test_fold_rank),
+                cmocka_unit_test(test_move),         cmocka_unit_test(test_activations),
+                cmocka_unit_test(test_halves),       cmocka_unit_test(test_windows),
+                cmocka_unit_test(test_recurrent),    cmocka_unit_test(test_quantized),
+                cmocka_unit_test(test_refusals),     cmocka_unit_test(test_wrapping),
+                cmocka_unit_test(test_floats_alone),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
