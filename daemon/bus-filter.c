@@ -228,25 +228,8 @@ int bus_filter_remove_allowed(sd_bus_message *request, Manager *m, const Caller 
 
 /* --- looking --------------------------------------------------------------------------------- */
 
-static int open_numbers(sd_bus_message *reply, const char *key) {
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "s", key);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'v', "a{sd}");
-        return r < 0 ? r : sd_bus_message_open_container(reply, 'a', "{sd}");
-}
-
-static int close_numbers(sd_bus_message *reply, int r) {
-        for (int depth = 0; r >= 0 && depth < 3; depth++)
-                r = sd_bus_message_close_container(reply);
-        return r;
-}
-
-static int append_number(sd_bus_message *reply, const char *key, uint64_t value) {
-        return sd_bus_message_append(reply, "{sd}", key, (double)value);
+static void append_number(Reply *reply, const char *key, uint64_t value) {
+        reply_append(reply, "{sd}", key, (double)value);
 }
 
 /* "2", or "2 scan" where it has a name. */
@@ -256,7 +239,7 @@ static void class_text(const FilterEntry *entry, uint32_t class, char ret[64]) {
         (void)snprintf(ret, 64, "%u%s%s", class, name[0] ? " " : "", name);
 }
 
-static int append_sums(sd_bus_message *reply, const struct filter_counters *c) {
+static void append_sums(Reply *reply, const struct filter_counters *c) {
         static const struct {
                 const char *name;
                 enum filter_verdict verdict;
@@ -267,130 +250,104 @@ static int append_sums(sd_bus_message *reply, const struct filter_counters *c) {
                 {"Unknown", FILTER_UNKNOWN},
         };
         uint64_t packets = 0, bytes = 0;
-        int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(verdicts); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(verdicts); i++) {
                 const struct filter_sum *sum = &c->verdict[verdicts[i].verdict];
 
                 packets += sum->packets;
                 bytes += sum->bytes;
-                r = bus_append_u64(reply, verdicts[i].name, sum->packets);
+                reply_put_u64(reply, verdicts[i].name, sum->packets);
         }
-        if (r >= 0)
-                r = bus_append_u64(reply, "Packets", packets);
-        if (r >= 0)
-                r = bus_append_u64(reply, "Bytes", bytes);
-        if (r >= 0)
-                r = bus_append_u64(reply, "Dropped", c->dropped.packets);
-        return r < 0 ? r : bus_append_u64(reply, "DroppedBytes", c->dropped.bytes);
+        reply_put_u64(reply, "Packets", packets);
+        reply_put_u64(reply, "Bytes", bytes);
+        reply_put_u64(reply, "Dropped", c->dropped.packets);
+        reply_put_u64(reply, "DroppedBytes", c->dropped.bytes);
 }
 
-static int append_counters(sd_bus_message *reply, const FilterEntry *entry) {
+static void append_counters(Reply *reply, const FilterEntry *entry) {
         struct filter_counters c;
         int r;
 
         r = filter_get_counters(entry->filter, FILTER_SLOT_COUNT, NULL, &c, /* e= */ NULL);
-        if (r >= 0)
-                r = append_sums(reply, &c);
-        if (r >= 0)
-                r = open_numbers(reply, "Classes");
-        for (uint32_t i = 0; r >= 0 && i < FILTER_CLASSES; i++) {
+        if (r < 0) {
+                reply_fail(reply, r);
+                return;
+        }
+        append_sums(reply, &c);
+        reply_open_array(reply, "Classes", "{sd}");
+        for (uint32_t i = 0; i < FILTER_CLASSES; i++) {
                 char text[64];
 
                 class_text(entry, i, text);
                 if (c.class[i] > 0)
-                        r = append_number(reply, text, c.class[i]);
+                        append_number(reply, text, c.class[i]);
         }
-        r = close_numbers(reply, r);
-        if (r >= 0)
-                r = open_numbers(reply, "Reasons");
-        for (unsigned i = FILTER_KNOWN + 1; r >= 0 && i < FILTER_REASON_COUNT; i++)
+        reply_close_array(reply);
+        reply_open_array(reply, "Reasons", "{sd}");
+        for (unsigned i = FILTER_KNOWN + 1; i < FILTER_REASON_COUNT; i++)
                 if (c.reason[i] > 0)
-                        r = append_number(reply, filter_reason_text((enum filter_reason)i),
-                                          c.reason[i]);
-        return close_numbers(reply, r);
+                        append_number(reply, filter_reason_text((enum filter_reason)i),
+                                      c.reason[i]);
+        reply_close_array(reply);
 }
 
-static int append_mode(sd_bus_message *reply, const FilterEntry *entry, const FilterStatus *s,
-                       uint64_t now) {
-        int r;
-
-        r = bus_append_string(reply, "Mode", s->enforcing ? "enforce" : "shadow");
-        if (r >= 0 && s->enforcing && entry->lease_ns > now)
-                r = bus_append_u64(reply, "LeaseUSec", (entry->lease_ns - now) / NSEC_PER_USEC);
-        if (r >= 0)
-                r = bus_append_bool(reply, "ByPolicy", entry->by_policy);
-        if (r >= 0)
-                r = bus_append_bool(reply, "PolicyEnforces", entry->policy_enforces);
-        if (r >= 0)
-                r = bus_append_bool(reply, "Suspended", entry->suspended);
-        if (r >= 0)
-                r = bus_append_bool(reply, "Tripped", s->tripped_ns > 0);
-        if (r >= 0)
-                r = bus_append_u64(reply, "Trips", s->trips);
-        if (r >= 0)
-                r = bus_append_double(reply, "KillShare", (double)s->kill_permille / 1000);
-        return r < 0 ? r : bus_append_u64(reply, "KillMin", s->kill_packets_min);
+static void append_mode(Reply *reply, const FilterEntry *entry, const FilterStatus *s,
+                        uint64_t now) {
+        reply_put_string(reply, "Mode", s->enforcing ? "enforce" : "shadow");
+        if (s->enforcing && entry->lease_ns > now)
+                reply_put_u64(reply, "LeaseUSec", (entry->lease_ns - now) / NSEC_PER_USEC);
+        reply_put_bool(reply, "ByPolicy", entry->by_policy);
+        reply_put_bool(reply, "PolicyEnforces", entry->policy_enforces);
+        reply_put_bool(reply, "Suspended", entry->suspended);
+        reply_put_bool(reply, "Tripped", s->tripped_ns > 0);
+        reply_put_u64(reply, "Trips", s->trips);
+        reply_put_double(reply, "KillShare", (double)s->kill_permille / 1000);
+        reply_put_u64(reply, "KillMin", s->kill_packets_min);
 }
 
-static int append_entry(sd_bus_message *reply, const FilterEntry *entry) {
+static void append_entry(Reply *reply, const FilterEntry *entry) {
         uint64_t now = filter_now();
         char identity[20];
         FilterStatus s;
         int r;
 
         r = filter_get_status(entry->filter, now, &s, /* e= */ NULL);
-        if (r < 0)
-                return r;
+        if (r < 0) {
+                reply_fail(reply, r);
+                return;
+        }
         (void)snprintf(identity, sizeof(identity), "%016" PRIx64, s.model);
-        r = bus_append_string(reply, "Interface", entry->interface);
-        if (r >= 0)
-                r = bus_append_u32(reply, "Index", entry->index);
-        if (r >= 0)
-                r = bus_append_string(reply, "Path", filter_path_name(s.path));
-        if (r >= 0)
-                r = bus_append_string(reply, "Model", entry->model.name);
-        if (r >= 0)
-                r = bus_append_string(reply, "ModelIdentity", identity);
-        if (r >= 0)
-                r = append_mode(reply, entry, &s, now);
-        if (r >= 0)
-                r = bus_append_u64(reply, "SampleIntervalUSec",
-                                   s.sample_interval_ns[FILTER_MALICIOUS] / NSEC_PER_USEC);
-        if (r >= 0)
-                r = bus_append_u64(reply, "Samples", entry->n_recent);
-        if (r >= 0)
-                r = bus_append_u64(reply, "SamplesLost", s.samples_lost);
-        if (r >= 0)
-                r = bus_append_u64(reply, "Memory", filter_get_memory(entry->filter));
-        return r < 0 ? r : append_counters(reply, entry);
+        reply_put_string(reply, "Interface", entry->interface);
+        reply_put_u32(reply, "Index", entry->index);
+        reply_put_string(reply, "Path", filter_path_name(s.path));
+        reply_put_string(reply, "Model", entry->model.name);
+        reply_put_string(reply, "ModelIdentity", identity);
+        append_mode(reply, entry, &s, now);
+        reply_put_u64(reply, "SampleIntervalUSec",
+                      s.sample_interval_ns[FILTER_MALICIOUS] / NSEC_PER_USEC);
+        reply_put_u64(reply, "Samples", entry->n_recent);
+        reply_put_u64(reply, "SamplesLost", s.samples_lost);
+        reply_put_u64(reply, "Memory", filter_get_memory(entry->filter));
+        append_counters(reply, entry);
 }
 
 int bus_filter_list(sd_bus_message *request, Manager *m, const Caller *caller,
                     sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
-        int r;
+        _cleanup_(reply_done)
+        Reply reply = reply_begin(request, "a{sv}");
 
-        r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (size_t i = 0; r >= 0 && i < m->filters.n; i++) {
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-                if (r >= 0)
-                        r = append_entry(reply, m->filters.entries[i]);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(reply);
+        for (size_t i = 0; i < m->filters.n; i++) {
+                reply_open_row(&reply);
+                append_entry(&reply, m->filters.entries[i]);
+                reply_close_row(&reply);
         }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        return reply_send(&reply);
 }
 
 int bus_filter_list_allowed(sd_bus_message *request, Manager *m, const Caller *caller,
                             sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
+        _cleanup_(reply_done)
+        Reply reply = {};
         _cleanup_free_
         FilterPrefix *prefixes = NULL;
         const FilterEntry *entry;
@@ -408,18 +365,14 @@ int bus_filter_list_allowed(sd_bus_message *request, Manager *m, const Caller *c
         r = filter_allow_list(entry->filter, &prefixes, &n, &e);
         if (r < 0)
                 return filter_error(error, r, &e);
-        r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "s");
-        for (size_t i = 0; r >= 0 && i < n; i++) {
+        reply = reply_begin(request, "s");
+        for (size_t i = 0; i < n; i++) {
                 char text[FILTER_PREFIX_TEXT];
 
                 filter_prefix_format(&prefixes[i], text);
-                r = sd_bus_message_append(reply, "s", text);
+                reply_append(&reply, "s", text);
         }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        return reply_send(&reply);
 }
 
 static void address_text(const uint8_t address[16], char ret[FILTER_PREFIX_TEXT]) {
@@ -429,27 +382,18 @@ static void address_text(const uint8_t address[16], char ret[FILTER_PREFIX_TEXT]
         filter_prefix_format(&whole, ret);
 }
 
-static int append_source(sd_bus_message *reply, const FilterEntry *entry, const FilterSource *s,
-                         uint64_t now) {
+static void append_source(Reply *reply, const FilterEntry *entry, const FilterSource *s,
+                          uint64_t now) {
         char text[64];
-        int r;
 
         class_text(entry, s->class, text);
-        r = bus_append_u64(reply, "Packets", s->packets);
-        if (r >= 0)
-                r = bus_append_u64(reply, "Bytes", s->bytes);
-        if (r >= 0)
-                r = bus_append_u64(reply, "Malicious", s->malicious);
-        if (r >= 0)
-                r = bus_append_u64(reply, "Dropped", s->dropped);
-        if (r >= 0)
-                r = bus_append_string(reply, "Class", text);
-        if (r >= 0)
-                r = bus_append_u64(reply, "AgeUSec", (now - MIN(now, s->first_ns)) / NSEC_PER_USEC);
-        if (r >= 0)
-                r = bus_append_u64(reply, "SilentUSec",
-                                   (now - MIN(now, s->last_ns)) / NSEC_PER_USEC);
-        return r;
+        reply_put_u64(reply, "Packets", s->packets);
+        reply_put_u64(reply, "Bytes", s->bytes);
+        reply_put_u64(reply, "Malicious", s->malicious);
+        reply_put_u64(reply, "Dropped", s->dropped);
+        reply_put_string(reply, "Class", text);
+        reply_put_u64(reply, "AgeUSec", (now - MIN(now, s->first_ns)) / NSEC_PER_USEC);
+        reply_put_u64(reply, "SilentUSec", (now - MIN(now, s->last_ns)) / NSEC_PER_USEC);
 }
 
 /* As with a packet socket: what comes in from whom is for nobody else to see. */
@@ -461,8 +405,8 @@ static int check_may_see(const Caller *caller, sd_bus_error *error) {
 }
 
 int bus_filter_top(sd_bus_message *request, Manager *m, const Caller *caller, sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
+        _cleanup_(reply_done)
+        Reply reply = {};
         _cleanup_free_
         FilterSource *sources = NULL;
         uint64_t now = filter_now();
@@ -488,105 +432,84 @@ int bus_filter_top(sd_bus_message *request, Manager *m, const Caller *caller, sd
         n = filter_top(entry->filter, now, sources, max, &e);
         if (n < 0)
                 return filter_error(error, (int)n, &e);
-        r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (ssize_t i = 0; r >= 0 && i < n; i++) {
+        reply = reply_begin(request, "a{sv}");
+        for (ssize_t i = 0; i < n; i++) {
                 char text[FILTER_PREFIX_TEXT];
 
                 address_text(sources[i].address, text);
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-                if (r >= 0)
-                        r = bus_append_string(reply, "Source", text);
-                if (r >= 0)
-                        r = append_source(reply, entry, &sources[i], now);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(reply);
+                reply_open_row(&reply);
+                reply_put_string(&reply, "Source", text);
+                append_source(&reply, entry, &sources[i], now);
+                reply_close_row(&reply);
         }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        return reply_send(&reply);
 }
 
 /* What the model saw of a packet. */
-static int append_sample(sd_bus_message *reply, const FilterEntry *entry,
-                         const struct filter_sample *sample, uint64_t now) {
+static void append_sample(Reply *reply, const FilterEntry *entry,
+                          const struct filter_sample *sample, uint64_t now) {
         char text[64], to[FILTER_PREFIX_TEXT];
         FilterStatus s;
         int r;
 
         class_text(entry, sample->class, text);
         address_text(sample->destination, to);
-        r = bus_append_u64(reply, "SampleAgeUSec", (now - MIN(now, sample->at_ns)) / NSEC_PER_USEC);
-        if (r >= 0)
-                r = bus_append_string(reply, "SampleVerdict",
-                                      filter_verdict_name((enum filter_verdict)sample->verdict));
-        if (r >= 0)
-                r = bus_append_string(reply, "SampleReason",
-                                      filter_reason_text((enum filter_reason)sample->reason));
-        if (r >= 0)
-                r = bus_append_bool(reply, "SampleDropped", sample->dropped);
-        if (r >= 0)
-                r = bus_append_string(reply, "SampleClass", text);
-        if (r >= 0)
-                r = bus_append_string(reply, "SampleDestination", to);
-        if (r >= 0)
-                r = bus_append_u32(reply, "SampleProtocol", sample->protocol);
-        if (r >= 0)
-                r = bus_append_u32(reply, "SampleSourcePort", sample->source_port);
-        if (r >= 0)
-                r = bus_append_u32(reply, "SampleDestinationPort", sample->destination_port);
-        if (r >= 0)
-                r = filter_get_status(entry->filter, now, &s, /* e= */ NULL);
+        reply_put_u64(reply, "SampleAgeUSec", (now - MIN(now, sample->at_ns)) / NSEC_PER_USEC);
+        reply_put_string(reply, "SampleVerdict",
+                         filter_verdict_name((enum filter_verdict)sample->verdict));
+        reply_put_string(reply, "SampleReason",
+                         filter_reason_text((enum filter_reason)sample->reason));
+        reply_put_bool(reply, "SampleDropped", sample->dropped);
+        reply_put_string(reply, "SampleClass", text);
+        reply_put_string(reply, "SampleDestination", to);
+        reply_put_u32(reply, "SampleProtocol", sample->protocol);
+        reply_put_u32(reply, "SampleSourcePort", sample->source_port);
+        reply_put_u32(reply, "SampleDestinationPort", sample->destination_port);
+        r = filter_get_status(entry->filter, now, &s, /* e= */ NULL);
+        reply_fail(reply, r);
         /* Of a model that was replaced since nobody knows the fields any more. */
         if (r < 0 || s.model != sample->model)
-                return r;
-        r = open_numbers(reply, "SampleFields");
-        for (size_t i = 0; r >= 0 && i < MIN((size_t)sample->n_fields, s.n_fields); i++)
-                r = append_number(reply, packet_field_table[s.fields[i]].name, sample->fields[i]);
-        return close_numbers(reply, r);
+                return;
+        reply_open_array(reply, "SampleFields", "{sd}");
+        for (size_t i = 0; i < MIN((size_t)sample->n_fields, s.n_fields); i++)
+                append_number(reply, packet_field_table[s.fields[i]].name, sample->fields[i]);
+        reply_close_array(reply);
 }
 
-static int append_fields(sd_bus_message *reply, const FilterSource *s) {
-        int r = open_numbers(reply, "Fields");
-
-        for (size_t i = 0; r >= 0 && i < PACKET_FIELD_COUNT; i++)
+static void append_fields(Reply *reply, const FilterSource *s) {
+        reply_open_array(reply, "Fields", "{sd}");
+        for (size_t i = 0; i < PACKET_FIELD_COUNT; i++)
                 if (packet_field_table[i].scope == PACKET_SCOPE_SOURCE)
-                        r = append_number(reply, packet_field_table[i].name, s->fields[i]);
-        return close_numbers(reply, r);
+                        append_number(reply, packet_field_table[i].name, s->fields[i]);
+        reply_close_array(reply);
 }
 
-static int append_explanation(sd_bus_message *reply, const FilterEntry *entry,
-                              const FilterExplanation *x, uint64_t now) {
+static void append_explanation(Reply *reply, const FilterEntry *entry, const FilterExplanation *x,
+                               uint64_t now) {
         const struct filter_sample *sample = filter_entry_sample(entry, x->source.address);
         char text[FILTER_PREFIX_TEXT];
-        int r;
 
         address_text(x->source.address, text);
-        r = bus_append_string(reply, "Source", text);
-        if (r >= 0)
-                r = bus_append_string(reply, "Model", entry->model.name);
-        if (r >= 0)
-                r = bus_append_bool(reply, "Known", x->known);
-        if (r >= 0 && x->allowed) {
+        reply_put_string(reply, "Source", text);
+        reply_put_string(reply, "Model", entry->model.name);
+        reply_put_bool(reply, "Known", x->known);
+        if (x->allowed) {
                 filter_prefix_format(&x->allowed_by, text);
-                r = bus_append_string(reply, "AllowedBy", text);
+                reply_put_string(reply, "AllowedBy", text);
         }
-        if (r >= 0)
-                r = bus_append_u64(reply, "Flows", x->n_flows);
-        if (r >= 0 && x->known)
-                r = append_source(reply, entry, &x->source, now);
-        if (r >= 0 && x->known)
-                r = append_fields(reply, &x->source);
-        if (r >= 0 && sample)
-                r = append_sample(reply, entry, sample, now);
-        return r;
+        reply_put_u64(reply, "Flows", x->n_flows);
+        if (x->known) {
+                append_source(reply, entry, &x->source, now);
+                append_fields(reply, &x->source);
+        }
+        if (sample)
+                append_sample(reply, entry, sample, now);
 }
 
 int bus_filter_explain(sd_bus_message *request, Manager *m, const Caller *caller,
                        sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
+        _cleanup_(reply_done)
+        Reply reply = {};
         const char *interface, *text;
         uint64_t now = filter_now();
         const FilterEntry *entry;
@@ -611,14 +534,9 @@ int bus_filter_explain(sd_bus_message *request, Manager *m, const Caller *caller
         r = filter_explain(entry->filter, source.address, now, &x, &e);
         if (r < 0)
                 return filter_error(error, r, &e);
-        r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-        if (r >= 0)
-                r = append_explanation(reply, entry, &x, now);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        reply = reply_begin(request, "{sv}");
+        append_explanation(&reply, entry, &x, now);
+        return reply_send(&reply);
 }
 
 const sd_bus_vtable bus_filter_vtable[] = {

@@ -56,60 +56,43 @@ int ledger_watch_update(LedgerWatch *w, const Ledger *l, ledger_watch_callback_t
         return 0;
 }
 
-static int append_entry_body(sd_bus_message *reply, const LedgerEntry *entry) {
-        int r;
-
-        r = bus_append_u64(reply, "Id", entry->id);
-        if (r >= 0)
-                r = bus_append_u64(reply, "Action", entry->action);
-        if (r >= 0)
-                r = bus_append_string(reply, "State", ledger_state_to_string(entry->state));
-        if (r >= 0)
-                r = bus_append_u64(reply, "AtUSec", entry->at);
-        if (r >= 0)
-                r = bus_append_string(reply, "Actuator", entry->actuator);
-        if (r >= 0 && entry->pid > 0)
-                r = bus_append_u32(reply, "Pid", (uint32_t)entry->pid);
-        if (r >= 0 && entry->tid > 0)
-                r = bus_append_u32(reply, "Tid", (uint32_t)entry->tid);
-        if (r >= 0 && entry->comm[0])
-                r = bus_append_string(reply, "Comm", entry->comm);
-        if (r >= 0 && entry->path)
-                r = bus_append_string(reply, "Path", entry->path);
-        if (r >= 0 && entry->old_value)
-                r = bus_append_string(reply, "Old", entry->old_value);
-        if (r >= 0 && entry->new_value)
-                r = bus_append_string(reply, "New", entry->new_value);
-        if (r >= 0 && entry->why)
-                r = bus_append_string(reply, "Why", entry->why);
-        return r;
-}
-
-int bus_append_entry(sd_bus_message *reply, const LedgerEntry *entry) {
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'a', "{sv}");
-        if (r >= 0)
-                r = append_entry_body(reply, entry);
-        return r < 0 ? r : sd_bus_message_close_container(reply);
+void bus_append_entry(Reply *reply, const LedgerEntry *entry) {
+        reply_open_row(reply);
+        reply_put_u64(reply, "Id", entry->id);
+        reply_put_u64(reply, "Action", entry->action);
+        reply_put_string(reply, "State", ledger_state_to_string(entry->state));
+        reply_put_u64(reply, "AtUSec", entry->at);
+        reply_put_string(reply, "Actuator", entry->actuator);
+        if (entry->pid > 0)
+                reply_put_u32(reply, "Pid", (uint32_t)entry->pid);
+        if (entry->tid > 0)
+                reply_put_u32(reply, "Tid", (uint32_t)entry->tid);
+        if (entry->comm[0])
+                reply_put_string(reply, "Comm", entry->comm);
+        if (entry->path)
+                reply_put_string(reply, "Path", entry->path);
+        if (entry->old_value)
+                reply_put_string(reply, "Old", entry->old_value);
+        if (entry->new_value)
+                reply_put_string(reply, "New", entry->new_value);
+        if (entry->why)
+                reply_put_string(reply, "Why", entry->why);
+        reply_close_row(reply);
 }
 
 int bus_ledger_list(sd_bus_message *request, Manager *m, const Caller *caller,
                     sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
+        _cleanup_(reply_done)
+        Reply reply = {};
         int all, r;
 
         r = sd_bus_message_read(request, "b", &all);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (size_t i = 0; r >= 0 && i < ledger_count(m->ledger, all); i++)
-                r = bus_append_entry(reply, ledger_get(m->ledger, i, all));
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        if (r < 0)
+                return r;
+        reply = reply_begin(request, "a{sv}");
+        for (size_t i = 0; i < ledger_count(m->ledger, all); i++)
+                bus_append_entry(&reply, ledger_get(m->ledger, i, all));
+        return reply_send(&reply);
 }
 
 static int reply_with_count(sd_bus_message *request, const RestoreCount *count) {

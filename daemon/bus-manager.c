@@ -7,63 +7,41 @@
 #include "daemon/manager-model.h"
 #include "util/io.h"
 
-static int append_mode(sd_bus_message *reply, const Manager *m) {
-        int r;
-
-        r = bus_append_string(reply, "Version", AIKM_VERSION);
-        if (r >= 0)
-                r = bus_append_string(reply, "Mode", mode_to_string(m->policy.mode));
-        if (r >= 0)
-                r = bus_append_u32(reply, "TrialRoot", (uint32_t)m->trial.root);
-        if (r >= 0 && m->trial.root > 0)
-                r = bus_append_string(reply, "TrialMode", mode_to_string(m->trial.mode));
-        if (r >= 0)
-                r = bus_append_string(reply, "PolicyError", m->policy_error);
-        return r;
+static void append_mode(Reply *reply, const Manager *m) {
+        reply_put_string(reply, "Version", AIKM_VERSION);
+        reply_put_string(reply, "Mode", mode_to_string(m->policy.mode));
+        reply_put_u32(reply, "TrialRoot", (uint32_t)m->trial.root);
+        if (m->trial.root > 0)
+                reply_put_string(reply, "TrialMode", mode_to_string(m->trial.mode));
+        reply_put_string(reply, "PolicyError", m->policy_error);
 }
 
-static int append_feed(sd_bus_message *reply, const Manager *m) {
+static void append_feed(Reply *reply, const Manager *m) {
         FeedStatus feed;
-        int r;
 
         feed_get_status(m->feed, &feed);
-        r = bus_append_u32(reply, "Recorder", (uint32_t)feed.client);
-        return r < 0 ? r : bus_append_u64(reply, "RecorderLostTicks", feed.lost);
+        reply_put_u32(reply, "Recorder", (uint32_t)feed.client);
+        reply_put_u64(reply, "RecorderLostTicks", feed.lost);
 }
 
-static int append_sources(sd_bus_message *reply, const Manager *m) {
+static void append_sources(Reply *reply, const Manager *m) {
         bool bpf = collector_source(m->collector) == SAMPLE_SOURCE_BPF;
-        int r;
 
-        r = bus_append_string(reply, "Source", bpf ? "bpf" : "proc");
-        if (r >= 0)
-                r = bus_append_string(reply, "SourceReason", collector_reason(m->collector));
-        if (r >= 0)
-                r = bus_append_string(reply, "Events", m->events ? "bpf" : "scan");
-        if (r >= 0)
-                r = bus_append_string(reply, "EventsReason", m->events_reason);
-        if (r >= 0)
-                r = bus_append_u64(reply, "LostEvents", m->events_lost);
-        if (r >= 0)
-                r = bus_append_u64(reply, "Rescans", m->rescans);
-        if (r >= 0)
-                r = append_feed(reply, m);
-        return r;
+        reply_put_string(reply, "Source", bpf ? "bpf" : "proc");
+        reply_put_string(reply, "SourceReason", collector_reason(m->collector));
+        reply_put_string(reply, "Events", m->events ? "bpf" : "scan");
+        reply_put_string(reply, "EventsReason", m->events_reason);
+        reply_put_u64(reply, "LostEvents", m->events_lost);
+        reply_put_u64(reply, "Rescans", m->rescans);
+        append_feed(reply, m);
 }
 
-static int append_model(sd_bus_message *reply, const Manager *m) {
-        int r;
-
-        r = bus_append_string(reply, "Model", m->model->name);
-        if (r >= 0)
-                r = bus_append_string(reply, "ModelVersion", m->model->version);
-        if (r >= 0)
-                r = bus_append_string(reply, "ModelDigest", m->model->digest);
-        if (r >= 0)
-                r = bus_append_string(reply, "ModelReason", m->model_reason);
-        if (r >= 0)
-                r = bus_append_string(reply, "ModelChosenBy", manager_model_chosen_by(m));
-        return r;
+static void append_model(Reply *reply, const Manager *m) {
+        reply_put_string(reply, "Model", m->model->name);
+        reply_put_string(reply, "ModelVersion", m->model->version);
+        reply_put_string(reply, "ModelDigest", m->model->digest);
+        reply_put_string(reply, "ModelReason", m->model_reason);
+        reply_put_string(reply, "ModelChosenBy", manager_model_chosen_by(m));
 }
 
 /* The second word of statm is the resident size in pages. */
@@ -80,189 +58,113 @@ static uint64_t resident_bytes(void) {
         return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static int append_pace(sd_bus_message *reply, const Manager *m) {
-        int r;
-
-        r = bus_append_u64(reply, "IntervalUSec", m->policy.thresholds.interval);
-        if (r >= 0)
-                r = bus_append_u64(reply, "IntervalMaxUSec", m->policy.thresholds.interval_max);
-        if (r >= 0)
-                r = bus_append_u64(reply, "PauseUSec", m->pace.interval);
-        if (r >= 0)
-                r = bus_append_string(reply, "Pace", pace_reason_to_string(m->pace.reason));
-        if (r >= 0)
-                r = bus_append_string(reply, "PaceSentence", pace_reason_sentence(m->pace.reason));
-        if (r >= 0)
-                r = bus_append_string(reply, "Triggers", m->triggers_reason[0] ? "none" : "psi");
-        if (r >= 0)
-                r = bus_append_string(reply, "TriggersReason", m->triggers_reason);
-        return r;
+static void append_pace(Reply *reply, const Manager *m) {
+        reply_put_u64(reply, "IntervalUSec", m->policy.thresholds.interval);
+        reply_put_u64(reply, "IntervalMaxUSec", m->policy.thresholds.interval_max);
+        reply_put_u64(reply, "PauseUSec", m->pace.interval);
+        reply_put_string(reply, "Pace", pace_reason_to_string(m->pace.reason));
+        reply_put_string(reply, "PaceSentence", pace_reason_sentence(m->pace.reason));
+        reply_put_string(reply, "Triggers", m->triggers_reason[0] ? "none" : "psi");
+        reply_put_string(reply, "TriggersReason", m->triggers_reason);
 }
 
-static int append_cost(sd_bus_message *reply, const Manager *m) {
+static void append_cost(Reply *reply, const Manager *m) {
         double wakeups, share;
         UsageCounters usage;
-        int r;
 
         manager_read_usage(&usage);
-        r = bus_append_u64(reply, "Ticks", m->ticks);
-        if (r >= 0)
-                r = bus_append_u64(reply, "TickUSec", m->tick_cpu);
-        if (r >= 0)
-                r = bus_append_u64(reply, "CpuUSec", usage.cpu);
-        if (r >= 0 && usage_rate(&m->usage, &usage, &wakeups, &share)) {
-                r = bus_append_double(reply, "WakeupsPerMinute", wakeups);
-                if (r >= 0)
-                        r = bus_append_double(reply, "CpuShare", share);
+        reply_put_u64(reply, "Ticks", m->ticks);
+        reply_put_u64(reply, "TickUSec", m->tick_cpu);
+        reply_put_u64(reply, "CpuUSec", usage.cpu);
+        if (usage_rate(&m->usage, &usage, &wakeups, &share)) {
+                reply_put_double(reply, "WakeupsPerMinute", wakeups);
+                reply_put_double(reply, "CpuShare", share);
         }
-        if (r >= 0)
-                r = bus_append_u64(reply, "UptimeUSec", usec_now(CLOCK_BOOTTIME) - m->started_at);
-        if (r >= 0)
-                r = bus_append_u64(reply, "ResidentBytes", resident_bytes());
-        return r;
+        reply_put_u64(reply, "UptimeUSec", usec_now(CLOCK_BOOTTIME) - m->started_at);
+        reply_put_u64(reply, "ResidentBytes", resident_bytes());
 }
 
-static int append_contended(sd_bus_message *reply, const PipelineStatus *status) {
+static void append_contended(Reply *reply, const PipelineStatus *status) {
         static const char *const names[] = {
                 [CONTENTION_CPU] = "cpu", [CONTENTION_IO] = "io", [CONTENTION_MEMORY] = "memory"};
-        const char *list[ELEMENTSOF(names) + 1];
-        size_t n = 0;
-        int r;
 
+        reply_open_array(reply, "Contended", "s");
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 if (status->contended[i])
-                        list[n++] = names[i];
-        list[n] = NULL;
-        r = sd_bus_message_open_container(reply, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "s", "Contended");
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_append_strv(reply, (char **)list);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_message_close_container(reply);
+                        reply_append(reply, "s", names[i]);
+        reply_close_array(reply);
 }
 
-static int append_filters(sd_bus_message *reply, const Manager *m) {
+static void append_filters(Reply *reply, const Manager *m) {
         uint32_t enforcing = 0;
-        int r;
 
         for (size_t i = 0; i < m->filters.n; i++)
                 enforcing += m->filters.entries[i]->enforcing;
-        r = bus_append_u32(reply, "Filters", (uint32_t)m->filters.n);
-        return r < 0 ? r : bus_append_u32(reply, "FiltersEnforcing", enforcing);
+        reply_put_u32(reply, "Filters", (uint32_t)m->filters.n);
+        reply_put_u32(reply, "FiltersEnforcing", enforcing);
 }
 
-static int append_machine(sd_bus_message *reply, const Manager *m) {
+static void append_machine(Reply *reply, const Manager *m) {
         PipelineStatus status;
-        int r;
 
         pipeline_get_status(m->pipeline, &status);
-        r = bus_append_u32(reply, "Processes", (uint32_t)status.n_procs);
-        if (r >= 0)
-                r = bus_append_u32(reply, "Inferred", (uint32_t)status.n_inferred);
-        if (r >= 0)
-                r = bus_append_u32(reply, "Skipped", (uint32_t)status.n_skipped);
-        if (r >= 0)
-                r = bus_append_u32(reply, "Treated", (uint32_t)status.n_treated);
-        if (r >= 0)
-                r = append_contended(reply, &status);
-        if (r >= 0 && status.victim > 0)
-                r = bus_append_u32(reply, "Victim", (uint32_t)status.victim);
-        if (r >= 0 && status.victim > 0)
-                r = bus_append_string(reply, "VictimComm", status.victim_comm);
-        if (r >= 0 && status.victim > 0)
-                r = bus_append_u32(reply, "VictimDelayUSec", status.victim_delay);
-        if (r >= 0)
-                r = bus_append_double(reply, "BusyShare", (double)status.busy_share);
-        if (r >= 0)
-                r = bus_append_u32(reply, "ChangesLastMinute", status.changes_last_minute);
-        if (r >= 0)
-                r = bus_append_u32(reply, "LedgerActive",
-                                   (uint32_t)ledger_count(m->ledger, /* all= */ false));
-        if (r >= 0)
-                r = bus_append_u32(reply, "LedgerDamaged", (uint32_t)m->ledger_report.n_damaged);
-        if (r >= 0)
-                r = append_filters(reply, m);
-        return r;
+        reply_put_u32(reply, "Processes", (uint32_t)status.n_procs);
+        reply_put_u32(reply, "Inferred", (uint32_t)status.n_inferred);
+        reply_put_u32(reply, "Skipped", (uint32_t)status.n_skipped);
+        reply_put_u32(reply, "Treated", (uint32_t)status.n_treated);
+        append_contended(reply, &status);
+        if (status.victim > 0) {
+                reply_put_u32(reply, "Victim", (uint32_t)status.victim);
+                reply_put_string(reply, "VictimComm", status.victim_comm);
+                reply_put_u32(reply, "VictimDelayUSec", status.victim_delay);
+        }
+        reply_put_double(reply, "BusyShare", (double)status.busy_share);
+        reply_put_u32(reply, "ChangesLastMinute", status.changes_last_minute);
+        reply_put_u32(reply, "LedgerActive", (uint32_t)ledger_count(m->ledger, /* all= */ false));
+        reply_put_u32(reply, "LedgerDamaged", (uint32_t)m->ledger_report.n_damaged);
+        append_filters(reply, m);
 }
 
-static int append_scope(sd_bus_message *reply, const Manager *m) {
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "s", "Scope");
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "s");
-        for (size_t i = 0; r >= 0 && i < m->policy.n_scope; i++) {
+static void append_scope(Reply *reply, const Manager *m) {
+        reply_open_array(reply, "Scope", "s");
+        for (size_t i = 0; i < m->policy.n_scope; i++) {
                 char text[300];
 
                 scope_format(&m->policy.scope[i], text, sizeof(text));
-                r = sd_bus_message_append(reply, "s", text);
+                reply_append(reply, "s", text);
         }
-        for (int depth = 0; r >= 0 && depth < 3; depth++)
-                r = sd_bus_message_close_container(reply);
-        return r;
+        reply_close_array(reply);
 }
 
-static int append_actuators(sd_bus_message *reply, const Manager *m) {
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "s", "Actuators");
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'v', "a(sss)");
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sss)");
-        for (size_t i = 0; r >= 0 && actuator_all[i]; i++) {
+static void append_actuators(Reply *reply, const Manager *m) {
+        reply_open_array(reply, "Actuators", "(sss)");
+        for (size_t i = 0; actuator_all[i]; i++) {
                 const char *why = "";
                 int probe = executor_probe_result(m->executor, actuator_all[i], &why);
 
-                r = sd_bus_message_append(reply, "(sss)", actuator_all[i]->name,
-                                          probe == 0         ? "works"
-                                          : probe == -ENOTTY ? "inert"
-                                                             : "unsupported",
-                                          why ?: "");
+                reply_append(reply, "(sss)", actuator_all[i]->name,
+                             probe == 0         ? "works"
+                             : probe == -ENOTTY ? "inert"
+                                                : "unsupported",
+                             why ?: "");
         }
-        for (int depth = 0; r >= 0 && depth < 3; depth++)
-                r = sd_bus_message_close_container(reply);
-        return r;
+        reply_close_array(reply);
 }
 
 int bus_manager_get_status(sd_bus_message *request, Manager *m, const Caller *caller,
                            sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
-        int r;
+        _cleanup_(reply_done)
+        Reply reply = reply_begin(request, "{sv}");
 
-        r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-        if (r >= 0)
-                r = append_mode(reply, m);
-        if (r >= 0)
-                r = append_sources(reply, m);
-        if (r >= 0)
-                r = append_model(reply, m);
-        if (r >= 0)
-                r = append_pace(reply, m);
-        if (r >= 0)
-                r = append_cost(reply, m);
-        if (r >= 0)
-                r = append_machine(reply, m);
-        if (r >= 0)
-                r = append_scope(reply, m);
-        if (r >= 0)
-                r = append_actuators(reply, m);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        append_mode(&reply, m);
+        append_sources(&reply, m);
+        append_model(&reply, m);
+        append_pace(&reply, m);
+        append_cost(&reply, m);
+        append_machine(&reply, m);
+        append_scope(&reply, m);
+        append_actuators(&reply, m);
+        return reply_send(&reply);
 }
 
 static int parse_mode(const char *text, Mode *ret, sd_bus_error *error) {

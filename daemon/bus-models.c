@@ -38,57 +38,46 @@ static bool is_running(const Manager *m, const char *name, const char *digest) {
 }
 
 /* A manifest that is refused is a row too: somebody wants to see why. */
-static int append_model(sd_bus_message *reply, const Manager *m, const ModelEntry *entry,
-                        const char *path) {
+static void append_model(Reply *reply, const Manager *m, const ModelEntry *entry,
+                         const char *path) {
         const char *name = entry->name;
         Error e = ERROR_INIT;
         Manifest manifest = {};
-        int r;
 
         if (path[0])
                 (void)manifest_read(path, &manifest, &e);
-        r = bus_append_string(reply, "Name", name);
-        if (r >= 0)
-                r = bus_append_string(reply, "Source", model_source_to_string(entry->source));
-        if (r >= 0)
-                r = bus_append_string(
-                        reply, "Format",
-                        manifest.weights.sha256[0] ? model_format_to_string(manifest.format) : "");
-        if (r >= 0)
-                r = bus_append_string(reply, "ModelVersion", manifest.version);
-        if (r >= 0)
-                r = bus_append_string(reply, "Digest", manifest.weights.sha256);
-        if (r >= 0)
-                r = bus_append_bool(reply, "Current", is_running(m, name, manifest.weights.sha256));
-        if (r >= 0)
-                r = bus_append_bool(reply, "Usable", !e.text[0]);
-        if (r >= 0)
-                r = bus_append_string(reply, "Reason", e.text);
-        if (r >= 0 && manifest.validation.file[0])
-                r = bus_append_double(reply, "MacroF1", manifest.validation_f1);
-        if (r >= 0 && model_store_previous(m->models))
-                r = bus_append_bool(reply, "Previous",
-                                    streq(name, model_store_previous(m->models)[0]
-                                                        ? model_store_previous(m->models)
-                                                        : MODEL_DEFAULT));
-        return r;
+        reply_put_string(reply, "Name", name);
+        reply_put_string(reply, "Source", model_source_to_string(entry->source));
+        reply_put_string(reply, "Format",
+                         manifest.weights.sha256[0] ? model_format_to_string(manifest.format) : "");
+        reply_put_string(reply, "ModelVersion", manifest.version);
+        reply_put_string(reply, "Digest", manifest.weights.sha256);
+        reply_put_bool(reply, "Current", is_running(m, name, manifest.weights.sha256));
+        reply_put_bool(reply, "Usable", !e.text[0]);
+        reply_put_string(reply, "Reason", e.text);
+        if (manifest.validation.file[0])
+                reply_put_double(reply, "MacroF1", manifest.validation_f1);
+        if (model_store_previous(m->models))
+                reply_put_bool(reply, "Previous",
+                               streq(name, model_store_previous(m->models)[0]
+                                                   ? model_store_previous(m->models)
+                                                   : MODEL_DEFAULT));
 }
 
 int bus_models_list(sd_bus_message *request, Manager *m, const Caller *caller,
                     sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
+        _cleanup_(reply_done)
+        Reply reply = {};
         _cleanup_free_
         ModelEntry *entries = NULL;
         size_t n;
         int r;
 
         r = model_store_list(m->models, &entries, &n);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (size_t i = 0; r >= 0 && i < n; i++) {
+        if (r < 0)
+                return r;
+        reply = reply_begin(request, "a{sv}");
+        for (size_t i = 0; i < n; i++) {
                 ModelSource source;
                 char path[512];
 
@@ -96,19 +85,15 @@ int bus_models_list(sd_bus_message *request, Manager *m, const Caller *caller,
                 if (model_store_find(m->models, entries[i].name, path, sizeof(path), &source,
                                      /* e= */ NULL) < 0)
                         continue;
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-                if (r >= 0)
-                        r = append_model(reply, m, &entries[i], path);
-                if (r >= 0)
-                        r = sd_bus_message_close_container(reply);
+                reply_open_row(&reply);
+                append_model(&reply, m, &entries[i], path);
+                reply_close_row(&reply);
         }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        return reply_send(&reply);
 }
 
 /* The manifest as text, where it is text: what training wrote of itself is nobody else's matter. */
-static int append_manifest(sd_bus_message *reply, const char *path) {
+static void append_manifest(Reply *reply, const char *path) {
         _cleanup_free_
         char *text = NULL;
         size_t size;
@@ -116,14 +101,14 @@ static int append_manifest(sd_bus_message *reply, const char *path) {
 
         if (!path[0] || manifest_read(path, &manifest, /* e= */ NULL) < 0 ||
             io_read_all_at(AT_FDCWD, path, MANIFEST_SIZE_MAX, &text, &size) < 0)
-                return 0;
-        return bus_append_string(reply, "Manifest", text);
+                return;
+        reply_put_string(reply, "Manifest", text);
 }
 
 int bus_models_info(sd_bus_message *request, Manager *m, const Caller *caller,
                     sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
+        _cleanup_(reply_done)
+        Reply reply = {};
         ModelEntry entry = {};
         Error e = ERROR_INIT;
         const char *name;
@@ -137,41 +122,25 @@ int bus_models_info(sd_bus_message *request, Manager *m, const Caller *caller,
         if (r < 0)
                 return model_error(error, r, &e);
         snprintf(entry.name, sizeof(entry.name), "%s", name);
-        r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-        if (r >= 0)
-                r = append_model(reply, m, &entry, path);
-        if (r >= 0)
-                r = bus_append_string(reply, "ManifestPath", path);
-        if (r >= 0)
-                r = append_manifest(reply, path);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        reply = reply_begin(request, "{sv}");
+        append_model(&reply, m, &entry, path);
+        reply_put_string(&reply, "ManifestPath", path);
+        append_manifest(&reply, path);
+        return reply_send(&reply);
 }
 
 static int reply_verdict(sd_bus_message *request, const ModelVerdict *v) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
-        int r;
+        _cleanup_(reply_done)
+        Reply reply = reply_begin(request, "{sv}");
 
-        r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-        if (r >= 0)
-                r = bus_append_string(reply, "Name", v->name);
-        if (r >= 0)
-                r = bus_append_string(reply, "Against", v->current);
-        if (r >= 0)
-                r = bus_append_u32(reply, "Rows", (uint32_t)v->score.n_rows);
-        if (r >= 0 && v->score.n_rows > 0)
-                r = bus_append_double(reply, "MacroF1", v->score.macro_f1);
-        if (r >= 0 && v->score.n_rows > 0)
-                r = bus_append_double(reply, "AgainstMacroF1", v->current_f1);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        reply_put_string(&reply, "Name", v->name);
+        reply_put_string(&reply, "Against", v->current);
+        reply_put_u32(&reply, "Rows", (uint32_t)v->score.n_rows);
+        if (v->score.n_rows > 0) {
+                reply_put_double(&reply, "MacroF1", v->score.macro_f1);
+                reply_put_double(&reply, "AgainstMacroF1", v->current_f1);
+        }
+        return reply_send(&reply);
 }
 
 int bus_models_verify(sd_bus_message *request, Manager *m, const Caller *caller,

@@ -15,11 +15,10 @@ static bool is_open(const char *exe) {
 }
 
 /* What is left of it now. */
-static int append_entry(sd_bus_message *reply, const PriorEntry *entry, usec_t half_life,
-                        int64_t at) {
+static void append_entry(Reply *reply, const PriorEntry *entry, usec_t half_life, int64_t at) {
         PriorEntry e = *entry;
         float mass, most = 0;
-        int best = 0, r;
+        int best = 0;
 
         prior_entry_age(&e, half_life, at);
         mass = prior_entry_mass(&e);
@@ -28,42 +27,28 @@ static int append_entry(sd_bus_message *reply, const PriorEntry *entry, usec_t h
                         most = e.mass[c];
                         best = c;
                 }
-        r = sd_bus_message_open_container(reply, 'a', "{sv}");
-        if (r >= 0)
-                r = bus_append_string(reply, "Exe", e.exe);
-        if (r >= 0)
-                r = bus_append_string(reply, "Comm", e.comm);
-        if (r >= 0)
-                r = bus_append_string(reply, "Class", class_to_string((LoadClass)best));
-        if (r >= 0)
-                r = bus_append_double(reply, "Share", mass > 0 ? (double)(most / mass) : 0);
-        if (r >= 0)
-                r = bus_append_double(reply, "Mass", (double)mass);
-        if (r >= 0)
-                r = bus_append_u32(reply, "Processes", e.processes);
-        if (r >= 0)
-                r = bus_append_u64(reply, "AgeUSec",
-                                   at > entry->seen ? (uint64_t)(at - entry->seen) : 0);
-        return r < 0 ? r : sd_bus_message_close_container(reply);
+        reply_open_row(reply);
+        reply_put_string(reply, "Exe", e.exe);
+        reply_put_string(reply, "Comm", e.comm);
+        reply_put_string(reply, "Class", class_to_string((LoadClass)best));
+        reply_put_double(reply, "Share", mass > 0 ? (double)(most / mass) : 0);
+        reply_put_double(reply, "Mass", (double)mass);
+        reply_put_u32(reply, "Processes", e.processes);
+        reply_put_u64(reply, "AgeUSec", at > entry->seen ? (uint64_t)(at - entry->seen) : 0);
+        reply_close_row(reply);
 }
 
 int bus_priors_list(sd_bus_message *request, Manager *m, const Caller *caller,
                     sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
+        _cleanup_(reply_done)
+        Reply reply = reply_begin(request, "a{sv}");
         const PriorTable *t = pipeline_get_priors(m->pipeline);
         int64_t at = (int64_t)usec_now(CLOCK_BOOTTIME);
-        int r;
 
-        r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (size_t i = 0; r >= 0 && i < t->n; i++)
+        for (size_t i = 0; i < t->n; i++)
                 if (caller->uid == 0 || is_open(t->entries[i]->exe))
-                        r = append_entry(reply, t->entries[i], t->limits.half_life, at);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+                        append_entry(&reply, t->entries[i], t->limits.half_life, at);
+        return reply_send(&reply);
 }
 
 int bus_priors_forget(sd_bus_message *request, Manager *m, const Caller *caller,

@@ -36,104 +36,74 @@ static void group_format(const ProcSample *s, char *buffer, size_t size) {
 }
 
 /* Who it is and how it is scheduled. */
-static int append_identity(sd_bus_message *reply, const ProcView *v) {
+static void append_identity(Reply *reply, const ProcView *v) {
         const ProcSample *s = &v->sample;
         char group[48];
-        int r;
 
-        r = bus_append_u32(reply, "Pid", (uint32_t)s->pid);
-        if (r >= 0)
-                r = bus_append_u32(reply, "PPid", (uint32_t)s->ppid);
-        if (r >= 0 && (s->valid & SAMPLE_UID))
-                r = bus_append_u32(reply, "Uid", s->uid);
-        if (r >= 0)
-                r = bus_append_string(reply, "Comm", s->comm);
-        if (r >= 0 && (s->valid & SAMPLE_RSS))
-                r = bus_append_u64(reply, "RssBytes", s->rss_bytes);
-        if (r >= 0)
-                r = bus_append_u32(reply, "Threads", s->n_threads);
-        if (r >= 0 && (s->valid & SAMPLE_SCHED))
-                r = sd_bus_message_append(reply, "{sv}", "Nice", "i", (int32_t)s->nice);
-        if (r >= 0 && (s->valid & SAMPLE_SCHED))
-                r = bus_append_string(reply, "Sched", sched_to_string(s->sched_policy));
-        if (r >= 0 && v->ident && v->ident->unit[0])
-                r = bus_append_string(reply, "Unit", v->ident->unit);
-        if (r >= 0 && (s->valid & SAMPLE_GROUP)) {
-                group_format(s, group, sizeof(group));
-                r = bus_append_string(reply, "Group", group);
+        reply_put_u32(reply, "Pid", (uint32_t)s->pid);
+        reply_put_u32(reply, "PPid", (uint32_t)s->ppid);
+        if (s->valid & SAMPLE_UID)
+                reply_put_u32(reply, "Uid", s->uid);
+        reply_put_string(reply, "Comm", s->comm);
+        if (s->valid & SAMPLE_RSS)
+                reply_put_u64(reply, "RssBytes", s->rss_bytes);
+        reply_put_u32(reply, "Threads", s->n_threads);
+        if (s->valid & SAMPLE_SCHED) {
+                reply_put(reply, "Nice", "i", (int32_t)s->nice);
+                reply_put_string(reply, "Sched", sched_to_string(s->sched_policy));
         }
-        return r;
+        if (v->ident && v->ident->unit[0])
+                reply_put_string(reply, "Unit", v->ident->unit);
+        if (s->valid & SAMPLE_GROUP) {
+                group_format(s, group, sizeof(group));
+                reply_put_string(reply, "Group", group);
+        }
 }
 
 /* open: the caller may see what the kernel keeps from other users. */
-static int append_row(sd_bus_message *reply, const ProcView *v, bool open) {
+static void append_row(Reply *reply, const ProcView *v, bool open) {
         const ProcSample *s = &v->sample;
-        int r;
 
-        r = append_identity(reply, v);
-        if (r >= 0)
-                r = bus_append_string(reply, "Class", class_to_string(v->load_class));
-        if (r >= 0)
-                r = bus_append_double(reply, "Confidence", (double)v->confidence);
-        if (r >= 0 && (s->valid & SAMPLE_EXEC))
-                r = bus_append_double(reply, "Cpu", (double)v->cpu_share);
-        if (r >= 0 && (s->valid & SAMPLE_DELAY))
-                r = bus_append_double(reply, "Delay", (double)v->delay_share);
-        if (r >= 0 && (s->valid & SAMPLE_BLOCK) && open)
-                r = bus_append_double(reply, "IoBytes", (double)v->io_bytes_rate);
-        if (r >= 0)
-                r = bus_append_string(reply, "Verdict", verdict_to_string(v->verdict));
-        if (r >= 0)
-                r = bus_append_bool(reply, "Treated", v->treated);
-        if (r >= 0)
-                r = bus_append_bool(reply, "Dormant", v->dormant);
-        return r;
+        append_identity(reply, v);
+        reply_put_string(reply, "Class", class_to_string(v->load_class));
+        reply_put_double(reply, "Confidence", (double)v->confidence);
+        if (s->valid & SAMPLE_EXEC)
+                reply_put_double(reply, "Cpu", (double)v->cpu_share);
+        if (s->valid & SAMPLE_DELAY)
+                reply_put_double(reply, "Delay", (double)v->delay_share);
+        if ((s->valid & SAMPLE_BLOCK) && open)
+                reply_put_double(reply, "IoBytes", (double)v->io_bytes_rate);
+        reply_put_string(reply, "Verdict", verdict_to_string(v->verdict));
+        reply_put_bool(reply, "Treated", v->treated);
+        reply_put_bool(reply, "Dormant", v->dormant);
 }
 
 int bus_processes_list(sd_bus_message *request, Manager *m, const Caller *caller,
                        sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
-        int r;
+        _cleanup_(reply_done)
+        Reply reply = {};
 
         manager_note_watched(m);
-        r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (size_t i = 0; r >= 0 && i < pipeline_count(m->pipeline); i++) {
+        reply = reply_begin(request, "a{sv}");
+        for (size_t i = 0; i < pipeline_count(m->pipeline); i++) {
                 ProcView view;
 
                 pipeline_get_proc(m->pipeline, i, &view);
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-                if (r >= 0)
-                        r = append_row(reply, &view,
-                                       owner_may_inspect(m, caller->uid, &view.sample));
-                if (r >= 0)
-                        r = sd_bus_message_close_container(reply);
+                reply_open_row(&reply);
+                append_row(&reply, &view, owner_may_inspect(m, caller->uid, &view.sample));
+                reply_close_row(&reply);
         }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        return reply_send(&reply);
 }
 
 /* "Key": variant a{sd} of n values, of which shown is true; NULL: all. */
-static int append_numbers(sd_bus_message *reply, const char *key, const char *(*name)(size_t index),
-                          const float *values, size_t n, bool (*shown)(size_t index)) {
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "s", key);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'v', "a{sd}");
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{sd}");
-        for (size_t i = 0; r >= 0 && i < n; i++)
+static void append_numbers(Reply *reply, const char *key, const char *(*name)(size_t index),
+                           const float *values, size_t n, bool (*shown)(size_t index)) {
+        reply_open_array(reply, key, "{sd}");
+        for (size_t i = 0; i < n; i++)
                 if (!shown || shown(i))
-                        r = sd_bus_message_append(reply, "{sd}", name(i), (double)values[i]);
-        for (int depth = 0; r >= 0 && depth < 3; depth++)
-                r = sd_bus_message_close_container(reply);
-        return r;
+                        reply_append(reply, "{sd}", name(i), (double)values[i]);
+        reply_close_array(reply);
 }
 
 static const char *class_name(size_t index) {
@@ -149,39 +119,28 @@ static bool feature_is_open(size_t index) {
         return !(feature_table[index].needs & (SAMPLE_CHARS | SAMPLE_BLOCK));
 }
 
-static int append_entries(sd_bus_message *reply, const Ledger *l, pid_t pid) {
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "s", "Entries");
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'v', "aa{sv}");
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (size_t i = 0; r >= 0 && i < ledger_count(l, /* all= */ true); i++) {
+static void append_entries(Reply *reply, const Ledger *l, pid_t pid) {
+        reply_open_array(reply, "Entries", "a{sv}");
+        for (size_t i = 0; i < ledger_count(l, /* all= */ true); i++) {
                 const LedgerEntry *entry = ledger_get(l, i, /* all= */ true);
 
                 if (entry->pid == pid)
-                        r = bus_append_entry(reply, entry);
+                        bus_append_entry(reply, entry);
         }
-        for (int depth = 0; r >= 0 && depth < 3; depth++)
-                r = sd_bus_message_close_container(reply);
-        return r;
+        reply_close_array(reply);
 }
 
 /* Which group it is and why that one: what every weight and nice value is measured against. */
-static int append_group(sd_bus_message *reply, const ProcView *v) {
+static void append_group(Reply *reply, const ProcView *v) {
         const ProcSample *s = &v->sample;
         char path[sizeof(v->ident->cgroup)] = "", text[sizeof(path) + 128];
-        int r = 0;
 
         if (v->ident && v->ident->group_length > 0)
                 snprintf(path, sizeof(path), "%.*s", v->ident->group_length, v->ident->cgroup);
         if (path[0])
-                r = bus_append_string(reply, "GroupPath", path);
-        if (r < 0 || !(s->valid & SAMPLE_GROUP))
-                return r;
+                reply_put_string(reply, "GroupPath", path);
+        if (!(s->valid & SAMPLE_GROUP))
+                return;
         switch ((SchedGroupKind)s->group_kind) {
         case SCHED_GROUP_CGROUP:
                 snprintf(text, sizeof(text), "control group %s has the cpu controller",
@@ -199,58 +158,49 @@ static int append_group(sd_bus_message *reply, const ProcView *v) {
                          "no autogroup");
                 break;
         }
-        return bus_append_string(reply, "GroupReason", text);
+        reply_put_string(reply, "GroupReason", text);
 }
 
-static int append_prior(sd_bus_message *reply, const ProcView *v) {
-        int r = bus_append_double(reply, "PriorWeight", (double)v->prior_weight);
-
-        if (r >= 0)
-                r = bus_append_u32(reply, "PriorProcesses", v->prior_processes);
-        return r < 0 ? r : bus_append_bool(reply, "PriorOtherBuild", v->prior_other_build);
+static void append_prior(Reply *reply, const ProcView *v) {
+        reply_put_double(reply, "PriorWeight", (double)v->prior_weight);
+        reply_put_u32(reply, "PriorProcesses", v->prior_processes);
+        reply_put_bool(reply, "PriorOtherBuild", v->prior_other_build);
 }
 
-static int append_reasons(sd_bus_message *reply, const Manager *m, const ProcView *v, bool open) {
+static void append_reasons(Reply *reply, const Manager *m, const ProcView *v, bool open) {
         PipelineStatus status;
-        int r = 0;
 
         pipeline_get_status(m->pipeline, &status);
         if (open && v->ident && v->ident->exe[0])
-                r = bus_append_string(reply, "Exe", v->ident->exe);
-        if (r >= 0 && v->ident && v->ident->cgroup[0])
-                r = bus_append_string(reply, "Cgroup", v->ident->cgroup);
-        if (r >= 0)
-                r = append_group(reply, v);
-        if (r >= 0 && v->lowered)
-                r = bus_append_string(reply, "LoweredUnit", v->lowered);
-        if (r >= 0 && v->rule)
-                r = bus_append_string(reply, "Rule", v->rule);
-        if (r >= 0)
-                r = bus_append_string(reply, "VerdictSentence", verdict_sentence(v->verdict));
-        if (r >= 0)
-                r = bus_append_u64(reply, "VerdictForUSec",
-                                   status.at > v->verdict_since ? status.at - v->verdict_since : 0);
-        if (r >= 0 && v->brood)
-                r = bus_append_bool(reply, "Brood", true);
-        if (r >= 0 && v->churn_share > 0)
-                r = bus_append_double(reply, "Churn", (double)v->churn_share);
-        if (r >= 0 && v->prior_weight > 0)
-                r = append_prior(reply, v);
-        if (r >= 0 && v->victim > 0)
-                r = bus_append_u32(reply, "Victim", (uint32_t)v->victim);
-        if (r >= 0 && v->victim > 0)
-                r = bus_append_string(reply, "VictimComm", v->victim_comm);
-        if (r >= 0 && v->victim > 0)
-                r = bus_append_u32(reply, "VictimDelayUSec", v->victim_delay);
-        if (r >= 0)
-                r = bus_append_string(reply, "Model", m->model->name);
-        return r;
+                reply_put_string(reply, "Exe", v->ident->exe);
+        if (v->ident && v->ident->cgroup[0])
+                reply_put_string(reply, "Cgroup", v->ident->cgroup);
+        append_group(reply, v);
+        if (v->lowered)
+                reply_put_string(reply, "LoweredUnit", v->lowered);
+        if (v->rule)
+                reply_put_string(reply, "Rule", v->rule);
+        reply_put_string(reply, "VerdictSentence", verdict_sentence(v->verdict));
+        reply_put_u64(reply, "VerdictForUSec",
+                      status.at > v->verdict_since ? status.at - v->verdict_since : 0);
+        if (v->brood)
+                reply_put_bool(reply, "Brood", true);
+        if (v->churn_share > 0)
+                reply_put_double(reply, "Churn", (double)v->churn_share);
+        if (v->prior_weight > 0)
+                append_prior(reply, v);
+        if (v->victim > 0) {
+                reply_put_u32(reply, "Victim", (uint32_t)v->victim);
+                reply_put_string(reply, "VictimComm", v->victim_comm);
+                reply_put_u32(reply, "VictimDelayUSec", v->victim_delay);
+        }
+        reply_put_string(reply, "Model", m->model->name);
 }
 
 int bus_processes_explain(sd_bus_message *request, Manager *m, const Caller *caller,
                           sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *reply = NULL;
+        _cleanup_(reply_done)
+        Reply reply = {};
         ProcView view;
         uint32_t pid;
         bool open;
@@ -267,24 +217,15 @@ int bus_processes_explain(sd_bus_message *request, Manager *m, const Caller *cal
                 return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_PROCESS,
                                          "process %u is not there", pid);
         open = owner_may_inspect(m, caller->uid, &view.sample);
-        r = sd_bus_message_new_method_return(request, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-        if (r >= 0)
-                r = append_row(reply, &view, open);
-        if (r >= 0)
-                r = append_reasons(reply, m, &view, open);
-        if (r >= 0)
-                r = append_numbers(reply, "Probabilities", class_name, view.prediction.probability,
-                                   _CLASS_COUNT, /* shown= */ NULL);
-        if (r >= 0)
-                r = append_numbers(reply, "Features", feature_name, view.row, FEATURE_COUNT,
-                                   open ? NULL : feature_is_open);
-        if (r >= 0)
-                r = append_entries(reply, m->ledger, (pid_t)pid);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        reply = reply_begin(request, "{sv}");
+        append_row(&reply, &view, open);
+        append_reasons(&reply, m, &view, open);
+        append_numbers(&reply, "Probabilities", class_name, view.prediction.probability,
+                       _CLASS_COUNT, /* shown= */ NULL);
+        append_numbers(&reply, "Features", feature_name, view.row, FEATURE_COUNT,
+                       open ? NULL : feature_is_open);
+        append_entries(&reply, m->ledger, (pid_t)pid);
+        return reply_send(&reply);
 }
 
 const sd_bus_vtable bus_processes_vtable[] = {

@@ -269,23 +269,3 @@ int bus_trial_set_owner(Bus *b, sd_bus_message *request) {
         bus_trial_clear_owner(b);
         return bus_watch_new(b->bus, sender, bus_on_owner_left, b, &b->owner);
 }
-
-int bus_append_string(sd_bus_message *reply, const char *key, const char *value) {
-        return sd_bus_message_append(reply, "{sv}", key, "s", value);
-}
-
-int bus_append_u32(sd_bus_message *reply, const char *key, uint32_t value) {
-        return sd_bus_message_append(reply, "{sv}", key, "u", value);
-}
-
-int bus_append_u64(sd_bus_message *reply, const char *key, uint64_t value) {
-        return sd_bus_message_append(reply, "{sv}", key, "t", value);
-}
-
-int bus_append_double(sd_bus_message *reply, const char *key, double value) {
-        return sd_bus_message_append(reply, "{sv}", key, "d", value);
-}
-
-int bus_append_bool(sd_bus_message *reply, const char *key, bool value) {
-        return sd_bus_message_append(reply, "{sv}", key, "b", (int)value);
-}

@@ -9,6 +9,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "daemon/bus-reply.h"
 #include "daemon/manager.h"
 
 #define BUS_NAME "org.aikm1"
@@ -49,15 +50,8 @@ extern const sd_bus_vtable bus_filter_vtable[];
 /* Handles every method: finds it in the table of bus-method.h and has it authorized. */
 int bus_on_method(sd_bus_message *request, void *userdata, sd_bus_error *error);
 
-/* "Key": value, into an open a{sv}. Return 0 or -errno. */
-int bus_append_string(sd_bus_message *reply, const char *key, const char *value);
-int bus_append_u32(sd_bus_message *reply, const char *key, uint32_t value);
-int bus_append_u64(sd_bus_message *reply, const char *key, uint64_t value);
-int bus_append_double(sd_bus_message *reply, const char *key, double value);
-int bus_append_bool(sd_bus_message *reply, const char *key, bool value);
-
-/* A ledger row; used by Ledger.List and Processes.Explain. */
-int bus_append_entry(sd_bus_message *reply, const LedgerEntry *entry);
+/* A row of the ledger; used by Ledger.List and Processes.Explain. */
+void bus_append_entry(Reply *reply, const LedgerEntry *entry);
 
 /* The caller of a trial. set_owner watches the sender of request, and ends the trial when it leaves
  * the bus. */

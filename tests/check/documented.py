@@ -59,7 +59,7 @@ need('aikmd.conf.5', 'tunable', r'^\|  {}$', 10, re.findall(r'\.name = "([a-z_]+
 # The bus: members, and keys of dictionaries.
 members = re.findall(r'<(?:method|signal|property) name="(\w+)"', read('systemd/org.aikm1.xml'))
 need('org.aikm1.5', 'member', r'\*{}\*', 10, members)
-keys = re.findall(r'bus_append_\w+\(\s*\w+,\s*"([A-Z]\w+)"', read('daemon/bus*.c'))
+keys = re.findall(r'reply_(?:put\w*|open_array)\(\s*&?\w+,\s*"([A-Z]\w+)"', read('daemon/bus*.c'))
 need('org.aikm1.5', 'key', r'\b{}\b', 40, keys)
 
 # The environment. NOTIFY_SOCKET and such are read by sd-daemon.
