@@ -10,6 +10,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/bus-reply.h"
 #include "util/macro.h"
 #include "util/time.h"
 
@@ -30,81 +31,57 @@ static int refuse(const Fake *f, sd_bus_error *error) {
                        : 0;
 }
 
-static int put(sd_bus_message *m, const char *key, const char *type, ...) {
-        va_list ap;
-        int r;
-
-        r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 's', key);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', type);
-        if (r >= 0) {
-                va_start(ap, type);
-                r = sd_bus_message_appendv(m, type, ap);
-                va_end(ap);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
 static int method_status(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *m = NULL;
+        _cleanup_(reply_done)
+        Reply m = {};
         Fake *f = userdata;
-        int r;
 
-        r = sd_bus_message_new_method_return(call, &m);
-        if (r < 0)
-                return r;
-        sd_bus_message_open_container(m, 'a', "{sv}");
-        put(m, "Version", "s", "9.9.9");
-        put(m, "Mode", "s", f->mode);
-        put(m, "Source", "s", "proc");
-        put(m, "SourceReason", "s", "no right to load BPF");
-        put(m, "Events", "s", "scan");
-        put(m, "EventsReason", "s", "no tp_btf");
-        put(m, "LostEvents", "t", UINT64_C(7));
-        put(m, "Rescans", "t", UINT64_C(2));
-        put(m, "Model", "s", "rules");
-        put(m, "ModelVersion", "s", "1");
-        put(m, "ModelDigest", "s", "");
-        put(m, "ModelReason", "s", "the manifest's sha256 differs");
-        put(m, "IntervalUSec", "t", UINT64_C(1000000));
-        put(m, "PauseUSec", "t", UINT64_C(4000000));
-        put(m, "Pace", "s", "quiet");
-        put(m, "PaceSentence", "s", "nothing changes and nothing waits");
-        put(m, "Triggers", "s", "none");
-        put(m, "TriggersReason", "s", "the kernel has no PSI");
-        put(m, "WakeupsPerMinute", "d", 12.4);
-        put(m, "CpuShare", "d", 0.00034);
-        put(m, "Ticks", "t", UINT64_C(123));
-        put(m, "TickUSec", "t", UINT64_C(450));
-        put(m, "CpuUSec", "t", UINT64_C(50000));
-        put(m, "UptimeUSec", "t", UINT64_C(100000000));
-        put(m, "ResidentBytes", "t", UINT64_C(8493465));
-        put(m, "Processes", "u", 312);
-        put(m, "Inferred", "u", 20);
-        put(m, "Skipped", "u", 5);
-        put(m, "Treated", "u", f->rolled_back ? 0 : 1);
-        put(m, "Contended", "as", 1, "cpu");
-        put(m, "Victim", "u", 77);
-        put(m, "VictimComm", "s", "redis-server");
-        put(m, "VictimDelayUSec", "u", 430000);
-        put(m, "BusyShare", "d", 0.97);
-        put(m, "ChangesLastMinute", "u", 3);
-        put(m, "Scope", "as", 1, "machine");
-        put(m, "TrialRoot", "u", 0);
-        put(m, "TrialMode", "s", "");
-        put(m, "LedgerActive", "u", 2);
-        put(m, "LedgerDamaged", "u", 0);
-        put(m, "PolicyError", "s", "/etc/aikmd/aikmd.json:3: unknown key colour");
-        put(m, "FromTheFuture", "ai", 2, 1, 2); /* a type that no client knows */
-        put(m, "Actuators", "a(sss)", 3, "sched", "works", "", "ioprio", "inert",
-            "no disk uses bfq or mq-deadline", "cgroup", "unsupported", "read-only");
-        sd_bus_message_close_container(m);
-        return sd_bus_send(NULL, m, NULL);
+        m = reply_begin(call, "{sv}");
+        reply_put(&m, "Version", "s", "9.9.9");
+        reply_put(&m, "Mode", "s", f->mode);
+        reply_put(&m, "Source", "s", "proc");
+        reply_put(&m, "SourceReason", "s", "no right to load BPF");
+        reply_put(&m, "Events", "s", "scan");
+        reply_put(&m, "EventsReason", "s", "no tp_btf");
+        reply_put(&m, "LostEvents", "t", UINT64_C(7));
+        reply_put(&m, "Rescans", "t", UINT64_C(2));
+        reply_put(&m, "Model", "s", "rules");
+        reply_put(&m, "ModelVersion", "s", "1");
+        reply_put(&m, "ModelDigest", "s", "");
+        reply_put(&m, "ModelReason", "s", "the manifest's sha256 differs");
+        reply_put(&m, "IntervalUSec", "t", UINT64_C(1000000));
+        reply_put(&m, "PauseUSec", "t", UINT64_C(4000000));
+        reply_put(&m, "Pace", "s", "quiet");
+        reply_put(&m, "PaceSentence", "s", "nothing changes and nothing waits");
+        reply_put(&m, "Triggers", "s", "none");
+        reply_put(&m, "TriggersReason", "s", "the kernel has no PSI");
+        reply_put(&m, "WakeupsPerMinute", "d", 12.4);
+        reply_put(&m, "CpuShare", "d", 0.00034);
+        reply_put(&m, "Ticks", "t", UINT64_C(123));
+        reply_put(&m, "TickUSec", "t", UINT64_C(450));
+        reply_put(&m, "CpuUSec", "t", UINT64_C(50000));
+        reply_put(&m, "UptimeUSec", "t", UINT64_C(100000000));
+        reply_put(&m, "ResidentBytes", "t", UINT64_C(8493465));
+        reply_put(&m, "Processes", "u", 312);
+        reply_put(&m, "Inferred", "u", 20);
+        reply_put(&m, "Skipped", "u", 5);
+        reply_put(&m, "Treated", "u", f->rolled_back ? 0 : 1);
+        reply_put(&m, "Contended", "as", 1, "cpu");
+        reply_put(&m, "Victim", "u", 77);
+        reply_put(&m, "VictimComm", "s", "redis-server");
+        reply_put(&m, "VictimDelayUSec", "u", 430000);
+        reply_put(&m, "BusyShare", "d", 0.97);
+        reply_put(&m, "ChangesLastMinute", "u", 3);
+        reply_put(&m, "Scope", "as", 1, "machine");
+        reply_put(&m, "TrialRoot", "u", 0);
+        reply_put(&m, "TrialMode", "s", "");
+        reply_put(&m, "LedgerActive", "u", 2);
+        reply_put(&m, "LedgerDamaged", "u", 0);
+        reply_put(&m, "PolicyError", "s", "/etc/aikmd/aikmd.json:3: unknown key colour");
+        reply_put(&m, "FromTheFuture", "ai", 2, 1, 2); /* a type that no client knows */
+        reply_put(&m, "Actuators", "a(sss)", 3, "sched", "works", "", "ioprio", "inert",
+                  "no disk uses bfq or mq-deadline", "cgroup", "unsupported", "read-only");
+        return reply_send(&m);
 }
 
 typedef struct Row {
@@ -125,209 +102,183 @@ static const Row rows[] = {
         {901, "sleeper", "idle", "dormant", "", 0.99, 0, 0, 0, 1 << 20, false, true},
 };
 
-static void put_row(const Fake *f, sd_bus_message *m, const Row *r) {
+static void put_row(const Fake *f, Reply *m, const Row *r) {
         bool treated = r->treated && !f->rolled_back;
 
-        put(m, "Pid", "u", r->pid);
-        put(m, "PPid", "u", 1);
-        put(m, "Uid", "u", 0);
-        put(m, "Comm", "s", r->comm);
-        put(m, "Class", "s", r->load_class);
-        put(m, "Confidence", "d", r->confidence);
-        put(m, "Cpu", "d", r->cpu);
-        put(m, "Delay", "d", r->delay);
+        reply_put(m, "Pid", "u", r->pid);
+        reply_put(m, "PPid", "u", 1);
+        reply_put(m, "Uid", "u", 0);
+        reply_put(m, "Comm", "s", r->comm);
+        reply_put(m, "Class", "s", r->load_class);
+        reply_put(m, "Confidence", "d", r->confidence);
+        reply_put(m, "Cpu", "d", r->cpu);
+        reply_put(m, "Delay", "d", r->delay);
         /* Unknown is absent. */
         if (r->pid != 4242)
-                put(m, "IoBytes", "d", r->io);
-        put(m, "RssBytes", "t", r->rss);
-        put(m, "Threads", "u", 4);
-        put(m, "Nice", "i", treated ? 19 : 0);
-        put(m, "Sched", "s", "other");
-        put(m, "Verdict", "s", treated || !r->treated ? r->verdict : "cool-down");
-        put(m, "Treated", "b", (int)treated);
-        put(m, "Dormant", "b", (int)r->dormant);
-        put(m, "Unit", "s", r->unit);
-        put(m, "Group", "s", "autogroup-17");
+                reply_put(m, "IoBytes", "d", r->io);
+        reply_put(m, "RssBytes", "t", r->rss);
+        reply_put(m, "Threads", "u", 4);
+        reply_put(m, "Nice", "i", treated ? 19 : 0);
+        reply_put(m, "Sched", "s", "other");
+        reply_put(m, "Verdict", "s", treated || !r->treated ? r->verdict : "cool-down");
+        reply_put(m, "Treated", "b", (int)treated);
+        reply_put(m, "Dormant", "b", (int)r->dormant);
+        reply_put(m, "Unit", "s", r->unit);
+        reply_put(m, "Group", "s", "autogroup-17");
 }
 
 static int method_processes(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *m = NULL;
-        int r;
-
-        r = sd_bus_message_new_method_return(call, &m);
-        if (r < 0)
-                return r;
-        sd_bus_message_open_container(m, 'a', "a{sv}");
+        _cleanup_(reply_done)
+        Reply m = reply_begin(call, "a{sv}");
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                sd_bus_message_open_container(m, 'a', "{sv}");
-                put_row(userdata, m, rows + i);
-                sd_bus_message_close_container(m);
+                reply_open_row(&m);
+                put_row(userdata, &m, rows + i);
+                reply_close_row(&m);
         }
-        sd_bus_message_close_container(m);
-        return sd_bus_send(NULL, m, NULL);
+        return reply_send(&m);
 }
 
-static void put_entries(const Fake *f, sd_bus_message *m, bool all) {
-        sd_bus_message_open_container(m, 'a', "a{sv}");
+static void put_entries(const Fake *f, Reply *m, bool all) {
         for (unsigned i = 0; i < 3; i++) {
                 bool active = i < 2 && !f->rolled_back;
 
                 if (!active && !all)
                         continue;
-                sd_bus_message_open_container(m, 'a', "{sv}");
-                put(m, "Id", "t", (uint64_t)(i + 1));
-                put(m, "Action", "t", (uint64_t)(i < 2 ? 17 : 4));
-                put(m, "State", "s", active ? "active" : i < 2 ? "restored" : "foreign");
-                put(m, "AtUSec", "t", usec_now(CLOCK_REALTIME) - 12 * USEC_PER_SEC);
-                put(m, "Actuator", "s", "sched");
-                put(m, "Pid", "u", i < 2 ? 4242 : 555);
-                put(m, "Tid", "u", i < 2 ? 4242 + i : 555);
-                put(m, "Comm", "s", i < 2 ? "stress-ng" : "old-one");
-                put(m, "Old", "s", "other nice=0");
-                put(m, "New", "s", "other nice=19");
-                put(m, "Why", "s", "batch (99%) while redis-server waits");
-                sd_bus_message_close_container(m);
+                reply_open_row(m);
+                reply_put(m, "Id", "t", (uint64_t)(i + 1));
+                reply_put(m, "Action", "t", (uint64_t)(i < 2 ? 17 : 4));
+                reply_put(m, "State", "s", active ? "active" : i < 2 ? "restored" : "foreign");
+                reply_put(m, "AtUSec", "t", usec_now(CLOCK_REALTIME) - 12 * USEC_PER_SEC);
+                reply_put(m, "Actuator", "s", "sched");
+                reply_put(m, "Pid", "u", i < 2 ? 4242 : 555);
+                reply_put(m, "Tid", "u", i < 2 ? 4242 + i : 555);
+                reply_put(m, "Comm", "s", i < 2 ? "stress-ng" : "old-one");
+                reply_put(m, "Old", "s", "other nice=0");
+                reply_put(m, "New", "s", "other nice=19");
+                reply_put(m, "Why", "s", "batch (99%) while redis-server waits");
+                reply_close_row(m);
         }
-        sd_bus_message_close_container(m);
 }
 
 static int method_explain(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *m = NULL;
+        _cleanup_(reply_done)
+        Reply m = {};
         uint32_t pid;
         int r;
 
         r = sd_bus_message_read(call, "u", &pid);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(call, &m);
         if (r < 0)
                 return r;
         if (pid != 4242)
                 return sd_bus_error_setf(error, "org.aikm1.Error.NoSuchProcess",
                                          "there is no process %" PRIu32, pid);
-        sd_bus_message_open_container(m, 'a', "{sv}");
-        put_row(userdata, m, rows + 1);
-        put(m, "Exe", "s", "/usr/bin/stress-ng");
-        put(m, "Cgroup", "s", "/user.slice");
-        put(m, "Rule", "s", "");
-        put(m, "VerdictSentence", "s",
-            "demoted now, because protected processes wait while it runs");
-        put(m, "VerdictForUSec", "t", UINT64_C(12000000));
-        put(m, "Probabilities", "a{sd}", 3, "server", 0.002, "batch", 0.9876, "io", 0.0104);
-        put(m, "Features", "a{sd}", 4, "cpu", 0.85, "delay", 0.1, "burst", 9.21044, "read", 0.0);
-        put(m, "Victim", "u", 77);
-        put(m, "VictimComm", "s", "redis-server");
-        put(m, "VictimDelayUSec", "u", 430000);
-        put(m, "Model", "s", "rules 1");
-        put(m, "PriorWeight", "d", 0.72);
-        put(m, "PriorProcesses", "u", 99);
-        put(m, "PriorOtherBuild", "b", 1);
-        put(m, "Brood", "b", 1);
-        put(m, "Churn", "d", 1.5);
-        sd_bus_message_open_container(m, 'e', "sv");
-        sd_bus_message_append_basic(m, 's', "Entries");
-        sd_bus_message_open_container(m, 'v', "aa{sv}");
-        put_entries(userdata, m, /* all= */ false);
-        sd_bus_message_close_container(m);
-        sd_bus_message_close_container(m);
-        sd_bus_message_close_container(m);
-        return sd_bus_send(NULL, m, NULL);
+        m = reply_begin(call, "{sv}");
+        put_row(userdata, &m, rows + 1);
+        reply_put(&m, "Exe", "s", "/usr/bin/stress-ng");
+        reply_put(&m, "Cgroup", "s", "/user.slice");
+        reply_put(&m, "Rule", "s", "");
+        reply_put(&m, "VerdictSentence", "s",
+                  "demoted now, because protected processes wait while it runs");
+        reply_put(&m, "VerdictForUSec", "t", UINT64_C(12000000));
+        reply_put(&m, "Probabilities", "a{sd}", 3, "server", 0.002, "batch", 0.9876, "io", 0.0104);
+        reply_put(&m, "Features", "a{sd}", 4, "cpu", 0.85, "delay", 0.1, "burst", 9.21044, "read",
+                  0.0);
+        reply_put(&m, "Victim", "u", 77);
+        reply_put(&m, "VictimComm", "s", "redis-server");
+        reply_put(&m, "VictimDelayUSec", "u", 430000);
+        reply_put(&m, "Model", "s", "rules 1");
+        reply_put(&m, "PriorWeight", "d", 0.72);
+        reply_put(&m, "PriorProcesses", "u", 99);
+        reply_put(&m, "PriorOtherBuild", "b", 1);
+        reply_put(&m, "Brood", "b", 1);
+        reply_put(&m, "Churn", "d", 1.5);
+        reply_open_array(&m, "Entries", "a{sv}");
+        put_entries(userdata, &m, /* all= */ false);
+        reply_close_array(&m);
+        return reply_send(&m);
 }
 
 static int method_ledger(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *m = NULL;
+        _cleanup_(reply_done)
+        Reply m = {};
         int all, r;
 
         r = sd_bus_message_read(call, "b", &all);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(call, &m);
         if (r < 0)
                 return r;
-        put_entries(userdata, m, all);
-        return sd_bus_send(NULL, m, NULL);
+        m = reply_begin(call, "a{sv}");
+        put_entries(userdata, &m, all);
+        return reply_send(&m);
 }
 
-static void put_figures(sd_bus_message *m, const char *key, uint64_t wakeups, double delay) {
-        sd_bus_message_open_container(m, 'e', "sv");
-        sd_bus_message_append(m, "s", key);
-        sd_bus_message_open_container(m, 'v', "a{sv}");
-        sd_bus_message_open_container(m, 'a', "{sv}");
-        put(m, "Seconds", "d", 4.0);
-        put(m, "Wakeups", "t", wakeups);
+static void put_figures(Reply *m, const char *key, uint64_t wakeups, double delay) {
+        reply_open_array(m, key, "{sv}");
+        reply_put(m, "Seconds", "d", 4.0);
+        reply_put(m, "Wakeups", "t", wakeups);
         if (wakeups > 0)
-                put(m, "DelayPerWakeup", "d", delay);
-        put(m, "Delay", "d", 0.25);
-        put(m, "WakeupRate", "d", (double)wakeups / 4);
-        for (int depth = 0; depth < 3; depth++)
-                sd_bus_message_close_container(m);
+                reply_put(m, "DelayPerWakeup", "d", delay);
+        reply_put(m, "Delay", "d", 0.25);
+        reply_put(m, "WakeupRate", "d", (double)wakeups / 4);
+        reply_close_array(m);
 }
 
-static void put_cost(sd_bus_message *m) {
-        sd_bus_message_open_container(m, 'e', "sv");
-        sd_bus_message_append(m, "s", "Cost");
-        sd_bus_message_open_container(m, 'v', "aa{sv}");
-        sd_bus_message_open_container(m, 'a', "a{sv}");
+static void put_cost(Reply *m) {
+        reply_open_array(m, "Cost", "a{sv}");
         for (unsigned i = 0; i < 3; i++) {
-                sd_bus_message_open_container(m, 'a', "{sv}");
-                put(m, "Processes", "u", i < 2 ? 1 : 7);
+                reply_open_row(m);
+                reply_put(m, "Processes", "u", i < 2 ? 1 : 7);
                 if (i < 2) {
-                        put(m, "Pid", "u", 4242 + i);
-                        put(m, "Comm", "s", "stress-ng");
-                        put(m, "Class", "s", "batch");
-                        put(m, "Confidence", "d", 0.99);
-                        put(m, "CpuBefore", "d", 0.98);
-                        put(m, "Lost", "d", 0.5);
-                        put(m, "Action", "t", (uint64_t)17);
+                        reply_put(m, "Pid", "u", 4242 + i);
+                        reply_put(m, "Comm", "s", "stress-ng");
+                        reply_put(m, "Class", "s", "batch");
+                        reply_put(m, "Confidence", "d", 0.99);
+                        reply_put(m, "CpuBefore", "d", 0.98);
+                        reply_put(m, "Lost", "d", 0.5);
+                        reply_put(m, "Action", "t", (uint64_t)17);
                 }
-                put(m, "CpuDuring", "d", 0.49);
-                sd_bus_message_close_container(m);
+                reply_put(m, "CpuDuring", "d", 0.49);
+                reply_close_row(m);
         }
-        for (int depth = 0; depth < 3; depth++)
-                sd_bus_message_close_container(m);
+        reply_close_array(m);
 }
 
 static int method_impact(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         static const char *const verdicts[] = {"helped", "no-effect", "unknown"};
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *m = NULL;
+        _cleanup_(reply_done)
+        Reply m = {};
         uint32_t id;
         int r;
 
         r = sd_bus_message_read(call, "u", &id);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(call, &m);
         if (r < 0)
                 return r;
         if (id > ELEMENTSOF(verdicts))
                 return sd_bus_error_setf(error, "org.aikm1.Error.NoSuchAction",
                                          "episode %" PRIu32 " is not kept", id);
-        sd_bus_message_open_container(m, 'a', "a{sv}");
+        m = reply_begin(call, "a{sv}");
         for (uint32_t i = 1; i <= ELEMENTSOF(verdicts); i++) {
                 if (id > 0 && id != i)
                         continue;
-                sd_bus_message_open_container(m, 'a', "{sv}");
-                put(m, "Id", "u", i);
-                put(m, "AtUSec", "t", usec_now(CLOCK_REALTIME) - 12 * USEC_PER_SEC);
-                put(m, "DurationUSec", "t", (uint64_t)9 * USEC_PER_SEC);
-                put(m, "Kind", "s", "cpu");
-                put(m, "Victim", "u", 77);
-                put(m, "VictimComm", "s", "redis-server");
-                put(m, "Phase", "s", "closed");
-                put(m, "Verdict", "s", verdicts[i - 1]);
-                put(m, "VerdictSentence", "s", "those who waited wait less");
-                put(m, "Undone", "b", i == 2);
+                reply_open_row(&m);
+                reply_put(&m, "Id", "u", i);
+                reply_put(&m, "AtUSec", "t", usec_now(CLOCK_REALTIME) - 12 * USEC_PER_SEC);
+                reply_put(&m, "DurationUSec", "t", (uint64_t)9 * USEC_PER_SEC);
+                reply_put(&m, "Kind", "s", "cpu");
+                reply_put(&m, "Victim", "u", 77);
+                reply_put(&m, "VictimComm", "s", "redis-server");
+                reply_put(&m, "Phase", "s", "closed");
+                reply_put(&m, "Verdict", "s", verdicts[i - 1]);
+                reply_put(&m, "VerdictSentence", "s", "those who waited wait less");
+                reply_put(&m, "Undone", "b", i == 2);
                 if (i == 1)
-                        put(m, "Ratio", "d", 0.05);
-                put_figures(m, "Before", 800, 2000.0);
-                put_figures(m, "During", i < 3 ? 900 : 0, 2000.0 / (i == 1 ? 20 : 1));
-                put(m, "Wakeups", "t", (uint64_t)1700);
-                put_cost(m);
-                sd_bus_message_close_container(m);
+                        reply_put(&m, "Ratio", "d", 0.05);
+                put_figures(&m, "Before", 800, 2000.0);
+                put_figures(&m, "During", i < 3 ? 900 : 0, 2000.0 / (i == 1 ? 20 : 1));
+                reply_put(&m, "Wakeups", "t", (uint64_t)1700);
+                put_cost(&m);
+                reply_close_row(&m);
         }
-        sd_bus_message_close_container(m);
-        return sd_bus_send(NULL, m, NULL);
+        return reply_send(&m);
 }
 
 static int method_rollback(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -437,27 +388,20 @@ static const sd_bus_vtable ledger[] = {
 
 static int method_priors(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         const Fake *f = userdata;
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *m = NULL;
-        int r;
-
-        r = sd_bus_message_new_method_return(call, &m);
-        if (r < 0)
-                return r;
-        sd_bus_message_open_container(m, 'a', "a{sv}");
+        _cleanup_(reply_done)
+        Reply m = reply_begin(call, "a{sv}");
         for (unsigned i = 0; i < 2 && !f->forgotten; i++) {
-                sd_bus_message_open_container(m, 'a', "{sv}");
-                put(m, "Exe", "s", i ? "/usr/lib/gcc/cc1" : "/usr/bin/perl");
-                put(m, "Comm", "s", i ? "cc1" : "perl");
-                put(m, "Class", "s", i ? "batch" : "server");
-                put(m, "Share", "d", i ? 0.97 : 0.51);
-                put(m, "Mass", "d", i ? 41.26 : 3.0);
-                put(m, "Processes", "u", i ? 1234 : 5);
-                put(m, "AgeUSec", "t", UINT64_C(3000000));
-                sd_bus_message_close_container(m);
+                reply_open_row(&m);
+                reply_put(&m, "Exe", "s", i ? "/usr/lib/gcc/cc1" : "/usr/bin/perl");
+                reply_put(&m, "Comm", "s", i ? "cc1" : "perl");
+                reply_put(&m, "Class", "s", i ? "batch" : "server");
+                reply_put(&m, "Share", "d", i ? 0.97 : 0.51);
+                reply_put(&m, "Mass", "d", i ? 41.26 : 3.0);
+                reply_put(&m, "Processes", "u", i ? 1234 : 5);
+                reply_put(&m, "AgeUSec", "t", UINT64_C(3000000));
+                reply_close_row(&m);
         }
-        sd_bus_message_close_container(m);
-        return sd_bus_send(NULL, m, NULL);
+        return reply_send(&m);
 }
 
 static int method_forget(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -484,45 +428,38 @@ static const sd_bus_vtable priors[] = {
 
 /* --- org.aikm1.Filter: on lan0, and with two of them on lan1 --------------------------------- */
 
-static void put_filter(sd_bus_message *m, const Fake *f, unsigned i) {
-        put(m, "Interface", "s", i ? "lan1" : "lan0");
-        put(m, "Index", "u", i + 2);
-        put(m, "Path", "s", i ? "generic" : "native");
-        put(m, "Model", "s", i ? "00000000deadbeef" : "default-filter");
-        put(m, "ModelIdentity", "s", "00000000deadbeef");
-        put(m, "Mode", "s", i ? "shadow" : "enforce");
+static void put_filter(Reply *m, const Fake *f, unsigned i) {
+        reply_put(m, "Interface", "s", i ? "lan1" : "lan0");
+        reply_put(m, "Index", "u", i + 2);
+        reply_put(m, "Path", "s", i ? "generic" : "native");
+        reply_put(m, "Model", "s", i ? "00000000deadbeef" : "default-filter");
+        reply_put(m, "ModelIdentity", "s", "00000000deadbeef");
+        reply_put(m, "Mode", "s", i ? "shadow" : "enforce");
         if (i == 0)
-                put(m, "LeaseUSec", "t", UINT64_C(600000000));
-        put(m, "ByPolicy", "b", i == 1);
-        put(m, "Tripped", "b", i == 1);
-        put(m, "Trips", "t", (uint64_t)i);
-        put(m, "KillShare", "d", f->kill_share);
-        put(m, "Memory", "t", UINT64_C(29360128));
-        put(m, "Packets", "t", UINT64_C(200000));
-        put(m, "Malicious", "t", UINT64_C(50000));
-        put(m, "Dropped", "t", i ? UINT64_C(0) : UINT64_C(40000));
-        put(m, "Allowed", "t", UINT64_C(1000));
-        put(m, "Unknown", "t", UINT64_C(0));
-        put(m, "Classes", "a{sd}", 2, "0 benign", 150000.0, "1 flood", 50000.0);
+                reply_put(m, "LeaseUSec", "t", UINT64_C(600000000));
+        reply_put(m, "ByPolicy", "b", i == 1);
+        reply_put(m, "Tripped", "b", i == 1);
+        reply_put(m, "Trips", "t", (uint64_t)i);
+        reply_put(m, "KillShare", "d", f->kill_share);
+        reply_put(m, "Memory", "t", UINT64_C(29360128));
+        reply_put(m, "Packets", "t", UINT64_C(200000));
+        reply_put(m, "Malicious", "t", UINT64_C(50000));
+        reply_put(m, "Dropped", "t", i ? UINT64_C(0) : UINT64_C(40000));
+        reply_put(m, "Allowed", "t", UINT64_C(1000));
+        reply_put(m, "Unknown", "t", UINT64_C(0));
+        reply_put(m, "Classes", "a{sd}", 2, "0 benign", 150000.0, "1 flood", 50000.0);
 }
 
 static int method_filters(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         const Fake *f = userdata;
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *m = NULL;
-        int r;
-
-        r = sd_bus_message_new_method_return(call, &m);
-        if (r < 0)
-                return r;
-        sd_bus_message_open_container(m, 'a', "a{sv}");
+        _cleanup_(reply_done)
+        Reply m = reply_begin(call, "a{sv}");
         for (unsigned i = 0; i < f->filters; i++) {
-                sd_bus_message_open_container(m, 'a', "{sv}");
-                put_filter(m, f, i);
-                sd_bus_message_close_container(m);
+                reply_open_row(&m);
+                put_filter(&m, f, i);
+                reply_close_row(&m);
         }
-        sd_bus_message_close_container(m);
-        return sd_bus_send(NULL, m, NULL);
+        return reply_send(&m);
 }
 
 static int no_filter(sd_bus_message *call, const Fake *f, sd_bus_error *error) {
@@ -631,79 +568,73 @@ static int method_list_allowed(sd_bus_message *call, void *userdata, sd_bus_erro
         return r < 0 ? r : sd_bus_reply_method_return(call, "as", 2, "192.0.2.0/24", "2001:db8::1");
 }
 
-static void put_source(sd_bus_message *m, bool bad) {
-        put(m, "Source", "s", bad ? "198.51.100.66" : "2001:db8::7");
-        put(m, "Packets", "t", bad ? UINT64_C(90000) : UINT64_C(12));
-        put(m, "Bytes", "t", bad ? UINT64_C(5400000) : UINT64_C(4000));
-        put(m, "Malicious", "t", bad ? UINT64_C(45000) : UINT64_C(0));
-        put(m, "Dropped", "t", bad ? UINT64_C(40000) : UINT64_C(0));
-        put(m, "Class", "s", bad ? "1 flood" : "0 benign");
-        put(m, "AgeUSec", "t", UINT64_C(120000000));
-        put(m, "SilentUSec", "t", UINT64_C(300000));
+static void put_source(Reply *m, bool bad) {
+        reply_put(m, "Source", "s", bad ? "198.51.100.66" : "2001:db8::7");
+        reply_put(m, "Packets", "t", bad ? UINT64_C(90000) : UINT64_C(12));
+        reply_put(m, "Bytes", "t", bad ? UINT64_C(5400000) : UINT64_C(4000));
+        reply_put(m, "Malicious", "t", bad ? UINT64_C(45000) : UINT64_C(0));
+        reply_put(m, "Dropped", "t", bad ? UINT64_C(40000) : UINT64_C(0));
+        reply_put(m, "Class", "s", bad ? "1 flood" : "0 benign");
+        reply_put(m, "AgeUSec", "t", UINT64_C(120000000));
+        reply_put(m, "SilentUSec", "t", UINT64_C(300000));
 }
 
 static int method_filter_top(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         const Fake *f = userdata;
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *m = NULL;
+        _cleanup_(reply_done)
+        Reply m = {};
         uint32_t n;
         int r = no_filter(call, f, error);
 
         if (r >= 0)
                 r = sd_bus_message_read(call, "u", &n);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(call, &m);
         if (r < 0)
                 return r;
-        sd_bus_message_open_container(m, 'a', "a{sv}");
+        m = reply_begin(call, "a{sv}");
         for (uint32_t i = 0; i < MIN(n, 2U); i++) {
-                sd_bus_message_open_container(m, 'a', "{sv}");
-                put_source(m, i == 0);
-                sd_bus_message_close_container(m);
+                reply_open_row(&m);
+                put_source(&m, i == 0);
+                reply_close_row(&m);
         }
-        sd_bus_message_close_container(m);
-        return sd_bus_send(NULL, m, NULL);
+        return reply_send(&m);
 }
 
-static void put_explanation(sd_bus_message *m, bool known) {
-        put(m, "Source", "s", "198.51.100.66");
-        put(m, "Model", "s", "default-filter");
-        put(m, "Known", "b", (int)known);
-        put(m, "Flows", "t", UINT64_C(17));
+static void put_explanation(Reply *m, bool known) {
+        reply_put(m, "Source", "s", "198.51.100.66");
+        reply_put(m, "Model", "s", "default-filter");
+        reply_put(m, "Known", "b", (int)known);
+        reply_put(m, "Flows", "t", UINT64_C(17));
         if (!known) {
-                put(m, "AllowedBy", "s", "192.0.2.0/24");
+                reply_put(m, "AllowedBy", "s", "192.0.2.0/24");
                 return;
         }
         put_source(m, true);
-        put(m, "Fields", "a{sd}", 1, "source_syns", 4500.0);
-        put(m, "SampleAgeUSec", "t", UINT64_C(800000));
-        put(m, "SampleVerdict", "s", "malicious");
-        put(m, "SampleClass", "s", "1 flood");
-        put(m, "SampleDropped", "b", 1);
-        put(m, "SampleDestination", "s", "203.0.113.5");
-        put(m, "SampleProtocol", "u", 6);
-        put(m, "SampleSourcePort", "u", 40000);
-        put(m, "SampleDestinationPort", "u", 80);
-        put(m, "SampleFields", "a{sd}", 1, "tcp_syn", 1.0);
+        reply_put(m, "Fields", "a{sd}", 1, "source_syns", 4500.0);
+        reply_put(m, "SampleAgeUSec", "t", UINT64_C(800000));
+        reply_put(m, "SampleVerdict", "s", "malicious");
+        reply_put(m, "SampleClass", "s", "1 flood");
+        reply_put(m, "SampleDropped", "b", 1);
+        reply_put(m, "SampleDestination", "s", "203.0.113.5");
+        reply_put(m, "SampleProtocol", "u", 6);
+        reply_put(m, "SampleSourcePort", "u", 40000);
+        reply_put(m, "SampleDestinationPort", "u", 80);
+        reply_put(m, "SampleFields", "a{sd}", 1, "tcp_syn", 1.0);
 }
 
 static int method_filter_explain(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         const Fake *f = userdata;
-        _cleanup_(sd_bus_message_unrefp)
-        sd_bus_message *m = NULL;
+        _cleanup_(reply_done)
+        Reply m = {};
         const char *source;
         int r = no_filter(call, f, error);
 
         if (r >= 0)
                 r = sd_bus_message_read(call, "s", &source);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(call, &m);
         if (r < 0)
                 return r;
-        sd_bus_message_open_container(m, 'a', "{sv}");
-        put_explanation(m, streq(source, "198.51.100.66"));
-        sd_bus_message_close_container(m);
-        return sd_bus_send(NULL, m, NULL);
+        m = reply_begin(call, "{sv}");
+        put_explanation(&m, streq(source, "198.51.100.66"));
+        return reply_send(&m);
 }
 
 static const sd_bus_vtable filter[] = {
