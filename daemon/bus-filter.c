@@ -44,11 +44,13 @@ static int no_interface(sd_bus_error *error) {
 }
 
 /* The filter of an interface, or an error that names those that there are. */
-static FilterEntry *find(const Manager *m, const char *interface, sd_bus_error *error) {
-        FilterEntry *entry = filters_find(&m->filters, interface);
+static FilterEntry *find(Manager *m, const char *interface, sd_bus_error *error) {
+        FilterEntry *entry;
         char others[256] = "";
         size_t length = 0;
 
+        manager_check_filters(m);
+        entry = filters_find(&m->filters, interface);
         if (entry)
                 return entry;
         if (!filter_interface_is_valid(interface)) {
@@ -77,6 +79,7 @@ static int attach(sd_bus_message *request, Manager *m, const Caller *caller, con
         int r;
 
         describe_caller(caller, who, sizeof(who));
+        manager_check_filters(m);
         r = manager_attach_filter(m, interface, model, who, &e);
         filter_file_done(model);
         return r < 0 ? filter_error(error, r, &e) : sd_bus_reply_method_return(request, NULL);
@@ -336,6 +339,7 @@ int bus_filter_list(sd_bus_message *request, Manager *m, const Caller *caller,
         _cleanup_(reply_done)
         Reply reply = reply_begin(request, "a{sv}");
 
+        manager_check_filters(m);
         for (size_t i = 0; i < m->filters.n; i++) {
                 reply_open_row(&reply);
                 append_entry(&reply, m->filters.entries[i]);

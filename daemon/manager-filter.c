@@ -340,7 +340,7 @@ static void arm_timer(Manager *m) {
                 journal_log(LOG_ERR, "cannot set the filters' timer: %s", strerror(-r));
 }
 
-static void check_all(Manager *m) {
+void manager_check_filters(Manager *m) {
         for (size_t i = m->filters.n; i > 0; i--)
                 (void)check(m, m->filters.entries[i - 1]);
 }
@@ -363,7 +363,7 @@ static void detach_unwanted(Manager *m) {
 static int on_filter_timer(sd_event_source *source, uint64_t at, void *userdata) {
         Manager *m = userdata;
 
-        check_all(m);
+        manager_check_filters(m);
         detach_unwanted(m);
         want_filters(m, /* reload= */ false);
         arm_timer(m);
@@ -387,12 +387,12 @@ static void apply_policy(Manager *m) {
 void manager_apply_filters(Manager *m, bool reload) {
         /* What tripped before is no reason not to do as the files say now. */
         if (reload) {
-                check_all(m);
+                manager_check_filters(m);
                 for (size_t i = 0; i < m->filters.n; i++)
                         m->filters.entries[i]->suspended = false;
                 apply_policy(m);
         }
-        check_all(m);
+        manager_check_filters(m);
         arm_timer(m);
 }
 

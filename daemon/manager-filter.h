@@ -18,6 +18,9 @@ void manager_apply_filters(Manager *m, bool reload);
 void manager_stop_filters(Manager *m);
 /* After the ledger was rolled back: those that are gone are forgotten. */
 void manager_forget_filters(Manager *m);
+/* Before a request is carried out: interfaces that went or were renamed since the last look must
+ * not be taken for those that have their names now. */
+void manager_check_filters(Manager *m);
 /* The daemon's mode went to observe: leases end. */
 void manager_end_filter_leases(Manager *m);
 

@@ -754,6 +754,31 @@ static void test_interfaces_come_and_go(void **state) {
         assert_int_equal(filter_net_run(&net, false, "ip link del late0"), 0);
 }
 
+static void run_here(const char *command) {
+        assert_int_equal(filter_net_run(&net, false, command), 0);
+}
+
+/* Scripts do not wait for the daemon's next look. */
+static void test_interface_replaced(void **state) {
+        const Fixture *f = *state;
+
+        run_here("ip link add late0 type veth peer name late1");
+        call(f, NULL, "Attach", "late0", "all");
+        run_here("ip link del late0 && ip link add late0 type veth peer name late1");
+        assert_false(only(f).there);
+        call(f, NULL, "Attach", "late0", "all");
+        run_here("ip link show late0 | grep -q xdp");
+        run_here("ip link del late0 && ip link add late0 type veth peer name late1");
+        call(f, NULL, "Attach", "late0", "never");
+        run_here("ip link show late0 | grep -q xdp");
+        run_here("ip link set late0 name later0");
+        call(f, NO_SUCH_FILTER, "AddAllowed", "late0", "192.0.2.1");
+        call(f, NULL, "AddAllowed", "later0", "192.0.2.1");
+        run_here("ip link del later0");
+        call(f, NO_SUCH_FILTER, "AddAllowed", "later0", "192.0.2.2");
+        assert_int_equal(in_force(f), 0);
+}
+
 /* What a container takes along is no interface of ours any more: nothing of ours judges there. */
 static void test_other_namespace(void **state) {
         const Fixture *f = *state;
@@ -1063,6 +1088,7 @@ static int run(int socket) {
                 TEST(test_policy),
                 TEST(test_requested_is_left_alone),
                 TEST(test_interfaces_come_and_go),
+                TEST(test_interface_replaced),
                 TEST(test_other_namespace),
                 TEST(test_taken_off_by_somebody_else),
                 TEST(test_rollback),
