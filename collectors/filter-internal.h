@@ -5,6 +5,7 @@
  */
 
 #include <bpf/libbpf.h>
+#include <net/if.h>
 
 #include "collectors/filter.h"
 
@@ -30,7 +31,8 @@ typedef enum FilterMap {
 extern const char *const filter_map_names[FILTER_MAP_COUNT];
 
 struct Filter {
-        unsigned interface; /* 0: none */
+        unsigned interface;     /* 0: none */
+        char name[IF_NAMESIZE]; /* that it had when it was attached or adopted, for error texts */
         FilterPath path;
         char *pin_dir; /* NULL: not pinned */
         int link_fd;

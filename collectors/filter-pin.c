@@ -204,13 +204,26 @@ static int check_map_sizes(const Filter *f, Error *e) {
         return 0;
 }
 
-/* How an earlier process attached it: the interface knows. */
-static FilterPath find_path(unsigned interface, uint32_t program) {
+/* How an earlier process attached it: the interface knows. The link's may be in another network
+ * namespace by now, and its number that of another one here. */
+static int find_path(Filter *f, uint32_t program, Error *e) {
         LIBBPF_OPTS(bpf_xdp_query_opts, query);
 
-        if (bpf_xdp_query((int)interface, 0, &query) < 0)
-                return FILTER_GENERIC;
-        return query.drv_prog_id == program ? FILTER_NATIVE : FILTER_GENERIC;
+        f->path = FILTER_GENERIC;
+        if (!if_indextoname(f->interface, f->name))
+                return errno != ENXIO ? 0
+                                      : error_set(e, -ESTALE,
+                                                  "%s: its interface is gone, or in another "
+                                                  "network namespace",
+                                                  f->pin_dir);
+        if (bpf_xdp_query((int)f->interface, 0, &query) < 0)
+                return 0;
+        if (query.drv_prog_id == program)
+                f->path = FILTER_NATIVE;
+        else if (query.skb_prog_id != program && query.hw_prog_id != program)
+                return error_set(e, -ESTALE, "%s: its interface is in another network namespace",
+                                 f->pin_dir);
+        return 0;
 }
 
 /* Which of the two slots the link runs. */
@@ -222,7 +235,9 @@ static int find_slot(Filter *f, Error *e) {
         if (r < 0)
                 return error_set(e, r, "%s: link: %s", f->pin_dir, strerror(-r));
         if (f->interface == 0)
-                return error_set(e, -ESTALE, "%s: its interface is gone", f->pin_dir);
+                return error_set(e, -ESTALE,
+                                 "%s: its interface is gone, or somebody else detached it",
+                                 f->pin_dir);
         for (enum filter_slot slot = FILTER_SLOT_A; slot < FILTER_SLOT_COUNT; slot++) {
                 struct filter_program row;
 
@@ -231,8 +246,7 @@ static int find_slot(Filter *f, Error *e) {
                         return r;
                 if (row.id == id) {
                         f->slot = slot;
-                        f->path = find_path(f->interface, id);
-                        return 0;
+                        return find_path(f, id, e);
                 }
         }
         return error_set(e, -ESTALE, "%s: runs a program of somebody else", f->pin_dir);

@@ -100,11 +100,11 @@ static int attach(Filter *f, bool generic, Error *e) {
                 (void)bpf_xdp_query_id((int)f->interface, 0, &other);
                 return error_set(
                         e, -EBUSY,
-                        "interface %u has another XDP program (id %u), which is left alone",
-                        f->interface, other);
+                        "interface %s has another XDP program (id %u), which is left alone",
+                        f->name, other);
         }
         if (r < 0)
-                return error_set(e, r, "interface %u: XDP cannot be attached: %s", f->interface,
+                return error_set(e, r, "interface %s: XDP cannot be attached: %s", f->name,
                                  strerror(-r));
         return 0;
 }
@@ -180,6 +180,7 @@ int filter_attach(unsigned interface, const FilterModel *model, const FilterOpti
                         return r;
         }
         f->interface = interface;
+        memcpy(f->name, name, sizeof(f->name));
         r = attach(f, options && options->generic, e);
         if (r >= 0 && pin_dir) {
                 f->pin_dir = strdup(pin_dir);
@@ -197,7 +198,7 @@ int filter_attach(unsigned interface, const FilterModel *model, const FilterOpti
 int filter_detach(Filter *f, Error *e) {
         if (f->link_fd >= 0 && bpf_link_detach(f->link_fd) < 0 && errno != ENOLINK &&
             errno != EINVAL && errno != ENODEV)
-                return error_set(e, -errno, "interface %u: cannot be detached: %s", f->interface,
+                return error_set(e, -errno, "interface %s: cannot be detached: %s", f->name,
                                  strerror(errno));
         return f->pin_dir ? filter_unpin(f->pin_dir, e) : 0;
 }

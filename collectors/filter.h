@@ -72,7 +72,8 @@ int filter_run(Filter *f, const void *frame, size_t size, unsigned repeat, bool 
                uint64_t *ret_ns, Error *e);
 
 /* Takes over what an earlier process left in a folder. Returns 0, -ENOENT where there is nothing,
- * -ESTALE where it is of another layout, no longer attached or in pieces: filter_clear() it. */
+ * -ESTALE where it is of another layout, no longer attached, in another network namespace or in
+ * pieces: filter_clear() it. */
 int filter_adopt(const char *pin_dir, Filter **ret, Error *e);
 
 /* Detaches what is pinned in a folder, whatever state it is in, and removes it and the folder. 0

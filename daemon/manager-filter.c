@@ -442,17 +442,27 @@ typedef struct Meeting {
         bool keep;
 } Meeting;
 
+/* The interface of one that is not taken over may be out of sight: the ledger has the name that it
+ * had. */
 static void meet_pin(const char *pin_dir, void *userdata) {
         const Meeting *meeting = userdata;
-        Error e = ERROR_INIT;
+        const LedgerEntry *record = find_record(meeting->manager, pin_dir);
+        const char *interface = record && record->comm[0] ? record->comm
+                                                          : strrchr(pin_dir, '/') + 1;
+        Error e = ERROR_INIT, failure = ERROR_INIT;
 
         if (meeting->keep && adopt(meeting->manager, pin_dir, &e) >= 0)
                 return;
-        if (e.text[0])
-                journal_log(LOG_NOTICE, "%s; detaching it", e.text);
-        e = ERROR_INIT;
-        if (filter_clear(pin_dir, &e) < 0)
-                journal_log(LOG_ERR, "%s", e.text);
+        if (filter_clear(pin_dir, &failure) < 0) {
+                journal_log(LOG_ERR, "the filter that an earlier run left on %s: %s", interface,
+                            failure.text);
+                return;
+        }
+        journal_note(LOG_NOTICE, MESSAGE_FILTER_DETACHED, &(JournalFields){.interface = interface},
+                     "The filter that an earlier run left on %s is detached: %s", interface,
+                     e.text[0]       ? e.text
+                     : meeting->keep ? "it cannot be taken over"
+                                     : "policy keeps none");
 }
 
 void manager_start_filters(Manager *m) {

@@ -930,6 +930,44 @@ static void test_gone_while_down(void **state) {
         assert_int_equal(filter_net_run(&net, false, command), 0);
 }
 
+static bool log_says(const Fixture *f, const char *text) {
+        char command[256];
+
+        snprintf(command, sizeof(command), "grep -qF '%s' %s/log", text, f->dir);
+        return system(command) == 0;
+}
+
+/* One that moved while nobody looked is none of ours, even where its new number is that of another
+ * interface here; and it is told by the name that it had. */
+static void test_moved_while_down(void **state) {
+        Fixture *f = *state;
+        char command[192];
+
+        policy(f, "{\"on_stop\": \"keep\"}");
+        reload(f);
+        run_here("ip link add late0 index 300 type veth peer name late1");
+        call(f, NULL, "Attach", "late0", "all");
+        assert_int_equal(fixture_stop_daemon(f, SIGTERM), 0);
+        /* 300 is taken there; what it gets instead is given to another one here. */
+        assert_int_equal(
+                filter_net_run(&net, true, "ip link add taken index 300 type veth peer name t1"),
+                0);
+        snprintf(command, sizeof(command),
+                 "ip link set late0 netns %d && "
+                 "n=$(nsenter -t %d -n ip -o link show late0 | cut -d: -f1) && "
+                 "{ ip -o link | grep -q \"^$n: \" || "
+                 "ip link add same index $n type veth peer name same1; }",
+                 net.peer, net.peer);
+        run_here(command);
+        fixture_start_daemon(f, "observe");
+        assert_false(only(f).there);
+        assert_int_equal(in_force(f), 0);
+        assert_int_equal(filter_net_run(&net, true, "! ip link show late0 | grep -q xdp"), 0);
+        assert_true(log_says(f, "The filter that an earlier run left on late0 is detached"));
+        assert_int_equal(filter_net_run(&net, true, "ip link del late0; ip link del taken"), 0);
+        run_here("ip link del same 2>/dev/null; true");
+}
+
 /* What policy enforced does not go on in a daemon that observes. */
 static void test_keep_and_observe(void **state) {
         Fixture *f = *state;
@@ -1098,6 +1136,7 @@ static int run(int socket) {
                 TEST(test_keep_and_observe),
                 TEST(test_lease_without_daemon),
                 TEST(test_gone_while_down),
+                TEST(test_moved_while_down),
                 TEST(test_restore),
                 TEST(test_restore_without_ledger),
                 TEST(test_lost_ledger),
