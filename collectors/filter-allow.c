@@ -15,6 +15,23 @@ static bool is_v4(const FilterPrefix *p) {
         return p->length >= 96 && memcmp(p->address, mapped, sizeof(mapped)) == 0;
 }
 
+static bool matches(const FilterPrefix *p, const uint8_t *address) {
+        unsigned bytes = p->length / 8, bits = p->length % 8;
+
+        return memcmp(p->address, address, bytes) == 0 &&
+               (bits == 0 || (p->address[bytes] ^ address[bytes]) >> (8 - bits) == 0);
+}
+
+/* Of IPv6, and around all of IPv4. */
+static bool is_around_v4(const FilterPrefix *p) {
+        return p->length < 96 && matches(p, mapped);
+}
+
+bool filter_prefix_holds(const FilterPrefix *p, const uint8_t address[16]) {
+        return matches(p, address) &&
+               !(is_around_v4(p) && memcmp(address, mapped, sizeof(mapped)) == 0);
+}
+
 static bool has_bits_behind(const FilterPrefix *p) {
         for (unsigned i = p->length; i < 128; i++)
                 if (p->address[i / 8] >> (7 - i % 8) & 1)
@@ -93,8 +110,8 @@ static int allow_has(const Filter *f, const FilterPrefix *p, Error *e) {
 }
 
 int filter_allow_add(Filter *f, const FilterPrefix *p, Error *e) {
+        uint32_t value = is_around_v4(p) ? FILTER_ALLOWS_V6 : FILTER_ALLOWS;
         struct filter_prefix key = key_of(p);
-        uint32_t value = 1;
         int r;
 
         r = allow_has(f, p, e);

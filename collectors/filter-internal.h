@@ -70,5 +70,8 @@ int filter_unpin(const char *pin_dir, Error *e);
 /* The folder and what it is on; creates it. */
 int filter_pin_prepare(const char *pin_dir, Error *e);
 
+/* Whether an address is in it: an IPv4 one is in none of IPv6's, however short. */
+bool filter_prefix_holds(const FilterPrefix *p, const uint8_t address[16]);
+
 /* Adds the counters of a slot to those that are gone and clears it. */
 int filter_counters_retire(Filter *f, enum filter_slot slot, Error *e);

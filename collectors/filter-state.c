@@ -293,13 +293,6 @@ static void flow_visit(const void *key, const void *value, void *userdata) {
                     memcmp(&k->high, count->address, sizeof(k->high)) == 0;
 }
 
-static bool prefix_holds(const FilterPrefix *p, const uint8_t address[16]) {
-        unsigned bytes = p->length / 8, bits = p->length % 8;
-
-        return memcmp(p->address, address, bytes) == 0 &&
-               (bits == 0 || (p->address[bytes] ^ address[bytes]) >> (8 - bits) == 0);
-}
-
 int filter_explain(const Filter *f, const uint8_t address[16], uint64_t now_ns,
                    FilterExplanation *ret, Error *e) {
         FilterExplanation x = {0};
@@ -321,7 +314,7 @@ int filter_explain(const Filter *f, const uint8_t address[16], uint64_t now_ns,
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++)
-                if (prefix_holds(&prefixes[i], address) &&
+                if (filter_prefix_holds(&prefixes[i], address) &&
                     (!x.allowed || prefixes[i].length > x.allowed_by.length)) {
                         x.allowed = true;
                         x.allowed_by = prefixes[i];

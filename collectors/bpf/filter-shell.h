@@ -231,9 +231,12 @@ static __noinline long filter_run(struct filter_scratch *s)
 
 static __always_inline int filter_is_allowed(struct filter_scratch *s)
 {
+	const __u32 *allows;
+
 	s->prefix.length = 128;
 	__builtin_memcpy(s->prefix.address, &s->packet.source, sizeof(s->prefix.address));
-	return bpf_map_lookup_elem(&allow, &s->prefix) != NULL;
+	allows = bpf_map_lookup_elem(&allow, &s->prefix);
+	return allows && (*allows != FILTER_ALLOWS_V6 || s->packet.version == 6);
 }
 
 /* Counts the packet where it belongs and asks the model. Returns what is known of its source. */

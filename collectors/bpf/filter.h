@@ -138,6 +138,12 @@ struct filter_prefix {
 	__u8 address[16];
 };
 
+/* Its values. IPv4 lies within IPv6 here, at ::ffff:0:0/96: ::/0 is not to hold it. */
+enum filter_allows {
+	FILTER_ALLOWS = 1,
+	FILTER_ALLOWS_V6 = 2, /* a prefix shorter than that and around it: IPv6 alone */
+};
+
 #define FILTER_MAGIC 0x464d4b41 /* "AKMF" */
 #define FILTER_FIELDS_MAX 128
 

@@ -330,6 +330,38 @@ static void test_allow_list(void **state) {
         assert_int_equal(counters(f, FILTER_SLOT_A, 2).verdict[FILTER_ALLOWED].packets, 4);
 }
 
+/* All of IPv6 is not all of IPv4, nor the other way round. */
+static void test_allow_list_of_families(void **state) {
+        _cleanup_(filter_freep)
+        Filter *f = load(&always_1, NULL);
+        FilterPrefix all_six = prefix("::/0"), some_six = prefix("::/64"),
+                     all_four = prefix("0.0.0.0/0");
+        Frame four = syn(2, 80), six;
+        FilterExplanation x;
+        Error e = ERROR_INIT;
+
+        frame_ethernet(&six, 0x86dd);
+        frame_ipv6(&six, 2, 1, 17);
+        frame_udp(&six, 1, 2);
+        frame_finish(&six, 0);
+        filter_set_enforce(f, FILTER_FOREVER);
+        assert_int_equal(filter_allow_add(f, &all_six, &e), 1);
+        assert_int_equal(filter_allow_add(f, &some_six, &e), 1);
+        assert_false(dropped(f, &six));
+        assert_true(dropped(f, &four));
+        assert_int_equal(filter_explain(f, prefix("192.0.2.2").address, now, &x, &e), 0);
+        assert_false(x.allowed);
+        assert_int_equal(filter_explain(f, prefix("2001:db8::2").address, now, &x, &e), 0);
+        assert_true(x.allowed);
+        assert_int_equal(filter_allow_add(f, &all_four, &e), 1);
+        assert_false(dropped(f, &four));
+        assert_int_equal(filter_explain(f, prefix("192.0.2.2").address, now, &x, &e), 0);
+        assert_true(x.allowed);
+        assert_int_equal(x.allowed_by.length, 96);
+        assert_int_equal(filter_allow_del(f, &all_six, &e), 1);
+        assert_true(dropped(f, &six));
+}
+
 static void test_allow_list_full(void **state) {
         FilterOptions options = {.allow_max = 4};
         _cleanup_(filter_freep)
@@ -761,6 +793,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_kill_switch_share),
                 cmocka_unit_test(test_kill_switch_waits_for_packets),
                 cmocka_unit_test(test_allow_list),
+                cmocka_unit_test(test_allow_list_of_families),
                 cmocka_unit_test(test_allow_list_full),
                 cmocka_unit_test(test_prefixes_as_text),
                 cmocka_unit_test(test_samples_are_rationed),
