@@ -40,6 +40,8 @@ void bpf_support_capture(void) {
 }
 
 int bpf_support_finish(int r, const char *what, Error *e) {
+        char reason[128];
+
         (void)malloc_trim(0);
         if (r >= 0)
                 return r;
@@ -50,6 +52,7 @@ int bpf_support_finish(int r, const char *what, Error *e) {
                                  what);
         if (r == -ENOMEM)
                 return error_set(e, r, "%s: out of memory", what);
-        return error_set(e, -EOPNOTSUPP, "%s: %s%s%s", what, strerror(-r), warning[0] ? ": " : "",
+        (void)libbpf_strerror(r, reason, sizeof(reason));
+        return error_set(e, -EOPNOTSUPP, "%s: %s%s%s", what, reason, warning[0] ? ": " : "",
                          warning);
 }

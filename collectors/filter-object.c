@@ -234,6 +234,11 @@ int filter_object_load(Filter *f, const FilterModel *model, const FilterOptions 
         o = bpf_object__open_mem(model->object, model->size, &opts);
         if (!o) {
                 r = -errno;
+                if (r == -LIBBPF_ERRNO__FORMAT)
+                        return error_set(e, -EINVAL,
+                                         "%s: not an eBPF object, or not a whole one (aikm-compile "
+                                         "--target xdp makes one)",
+                                         model->name);
                 (void)bpf_support_finish(r, model->name, e);
                 return r == -ENOMEM ? r : -EINVAL;
         }
