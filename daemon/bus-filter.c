@@ -38,9 +38,14 @@ static int bad_argument(sd_bus_error *error, Error *e) {
         return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s", e->text);
 }
 
-static int no_interface(sd_bus_error *error) {
-        return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
-                                "the first argument is not the name of a network interface");
+static int no_interface(sd_bus_error *error, const char *interface) {
+        Error e = ERROR_INIT;
+
+        (void)error_set(&e, -EINVAL,
+                        "\"%.40s\" is not the name of a network interface: up to 15 printable "
+                        "ASCII characters without blanks, '/' and ':' are accepted",
+                        interface);
+        return bad_argument(error, &e);
 }
 
 /* The filter of an interface, or an error that names those that there are. */
@@ -54,7 +59,7 @@ static FilterEntry *find(Manager *m, const char *interface, sd_bus_error *error)
         if (entry)
                 return entry;
         if (!filter_interface_is_valid(interface)) {
-                (void)no_interface(error);
+                (void)no_interface(error, interface);
                 return NULL;
         }
         for (size_t i = 0; i < m->filters.n && length < sizeof(others); i++)
@@ -97,7 +102,7 @@ int bus_filter_attach(sd_bus_message *request, Manager *m, const Caller *caller,
         if (r < 0)
                 return r;
         if (!filter_interface_is_valid(interface))
-                return no_interface(error);
+                return no_interface(error, interface);
         if (name[0] == '/' && caller->uid != 0)
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
                                         "only root may name a file; others name a model");
@@ -125,7 +130,7 @@ int bus_filter_attach_object(sd_bus_message *request, Manager *m, const Caller *
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED,
                                         "only root may bring a file; others name a model");
         if (!filter_interface_is_valid(interface))
-                return no_interface(error);
+                return no_interface(error, interface);
         if (!model_name_is_valid(name))
                 return sd_bus_error_set(
                         error, SD_BUS_ERROR_INVALID_ARGS,
