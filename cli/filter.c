@@ -11,7 +11,7 @@
 #include "util/io.h"
 
 #define LINES 20
-#define KILL_MIN UINT64_C(256) /* packets in a second before the share means anything */
+#define KILL_MIN UINT64_C(256) /* where aikmd does not say which it has */
 #define LEASE_MAX (24 * 3600 * USEC_PER_SEC)
 
 enum {
@@ -58,6 +58,21 @@ int filter_call(Context *c, const char *method, bool rows, json_object **ret, Er
                 return r;
         r = rows ? json_read_rows(reply, ret) : json_read_dict(reply, ret);
         return r < 0 ? not_understood(e, method, r) : CLI_OK;
+}
+
+/* What aikmd says of the filter on an interface; NULL: nothing. It belongs to *ret_rows. */
+static const json_object *find_row(Context *c, const char *interface, json_object **ret_rows) {
+        Error e = ERROR_INIT;
+
+        if (filter_call(c, "List", /* rows= */ true, ret_rows, &e, "") != CLI_OK)
+                return NULL;
+        for (size_t i = 0; i < json_object_array_length(*ret_rows); i++) {
+                const json_object *row = json_object_array_get_idx(*ret_rows, i);
+
+                if (streq(json_str(row, "interface") ?: "", interface))
+                        return row;
+        }
+        return NULL;
 }
 
 int filter_interface(Context *c, const char *named, char *ret, size_t size) {
@@ -237,6 +252,18 @@ static int choose_interface(Context *c, const Args *args, size_t i, char *ret, s
         return filter_interface(c, args->n_positional > i ? args->positional[i] : named, ret, size);
 }
 
+/* Of how many packets it is a share stays as it is. */
+static int set_kill_share(Context *c, const char *interface, double share, Error *e) {
+        _cleanup_json_ json_object *rows = NULL;
+        const json_object *row = find_row(c, interface, &rows);
+        uint64_t packets_min;
+
+        if (!row || !json_u64(row, "kill_min", &packets_min))
+                packets_min = KILL_MIN;
+        return filter_call(c, "SetKillSwitch", false, NULL, e, "sdt", interface, share,
+                           packets_min);
+}
+
 static int set_mode(Context *c, const Args *args) {
         const char *mode = args->positional[1], *time = args->value[OPTION_FOR],
                    *share = args->value[OPTION_KILL_SHARE];
@@ -272,8 +299,7 @@ static int set_mode(Context *c, const Args *args) {
         if (r != CLI_OK)
                 return r;
         if (share)
-                r = filter_call(c, "SetKillSwitch", false, NULL, &e, "sdt", interface, part,
-                                KILL_MIN);
+                r = set_kill_share(c, interface, part, &e);
         if (r == CLI_OK)
                 r = filter_call(c, "SetMode", false, NULL, &e, "sst", interface, mode, duration);
         if (r != CLI_OK)

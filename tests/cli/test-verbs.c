@@ -324,6 +324,8 @@ static void test_filter_one(void **state) {
         assert_float_equal(
                 json_object_get_double(member(json_object_array_get_idx(doc, 0), "kill_share")),
                 0.9, 1e-9);
+        assert_int_equal(
+                json_object_get_int64(member(json_object_array_get_idx(doc, 0), "kill_min")), 400);
         json_object_put(doc);
         run("filter mode shadow", 0);
         assert_string_equal(o.out, "The filter on lan0 drops nothing.\n");

@@ -23,6 +23,7 @@ typedef struct Fake {
         bool forgotten;
         unsigned filters; /* interfaces that have one */
         double kill_share;
+        uint64_t kill_min;
         unsigned ticks;
 } Fake;
 
@@ -441,6 +442,7 @@ static void put_filter(Reply *m, const Fake *f, unsigned i) {
         reply_put(m, "Tripped", "b", i == 1);
         reply_put(m, "Trips", "t", (uint64_t)i);
         reply_put(m, "KillShare", "d", f->kill_share);
+        reply_put(m, "KillMin", "t", f->kill_min);
         reply_put(m, "Memory", "t", UINT64_C(29360128));
         reply_put(m, "Packets", "t", UINT64_C(200000));
         reply_put(m, "Malicious", "t", UINT64_C(50000));
@@ -538,11 +540,10 @@ static int method_filter_mode(sd_bus_message *call, void *userdata, sd_bus_error
 
 static int method_kill_switch(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         Fake *f = userdata;
-        uint64_t n;
         int r = no_filter(call, f, error);
 
         if (r >= 0)
-                r = sd_bus_message_read(call, "dt", &f->kill_share, &n);
+                r = sd_bus_message_read(call, "dt", &f->kill_share, &f->kill_min);
         return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
 }
 
@@ -712,7 +713,7 @@ static int serve(Fake *f) {
 }
 
 int main(int argc, char **argv) {
-        Fake f = {.mode = "observe", .nice = "19"};
+        Fake f = {.mode = "observe", .nice = "19", .kill_min = 400};
         int r;
 
         for (int i = 1; i < argc; i++) {
