@@ -105,7 +105,7 @@ int filter_show_top(Context *c, const char *interface, uint32_t lines) {
         if (c->json)
                 return json_print(rows);
         if (json_object_array_length(rows) == 0) {
-                printf("No packet has come in on %s yet.\n", interface);
+                printf("No packet that came in on %s has been judged yet.\n", interface);
                 return CLI_OK;
         }
         t = table_new(columns, c->utf8);

@@ -214,14 +214,28 @@ static int attach_file(Context *c, const char *interface, const char *path, Erro
 
 static int attach(Context *c, const Args *args) {
         const char *model = args->value[OPTION_MODEL], *interface = args->positional[1];
+        _cleanup_json_ json_object *rows = NULL;
+        const json_object *row;
         Error e = ERROR_INIT;
         int r;
 
+        if (model && !model[0]) {
+                fail("--model: the name of a filter's model or of a file is accepted, and it is "
+                     "empty");
+                return CLI_USAGE;
+        }
         r = model && (strchr(model, '/') || object_stem(model) < strlen(model))
                     ? attach_file(c, interface, model, &e)
                     : filter_call(c, "Attach", false, NULL, &e, "ss", interface, model ?: "");
         if (r != CLI_OK)
                 return client_fail(r, &e);
+        /* In place of one that drops it drops, too. */
+        row = find_row(c, interface, &rows);
+        if (row && streq(json_str(row, "mode") ?: "", "enforce"))
+                return answer(c, interface, json_object_new_string("attached"),
+                              "The filter on %s has that model now. It goes on dropping what it "
+                              "takes for malicious; aikmctl filter mode shadow %s ends that.\n",
+                              interface, interface);
         return answer(c, interface, json_object_new_string("attached"),
                       "The filter is on %s. It judges and counts, and drops nothing until "
                       "aikmctl filter mode enforce %s --for TIME.\n",
@@ -349,11 +363,9 @@ static int change_allowed(Context *c, bool add, const char *interface, const cha
         if (!add && !changed)
                 return fail("%s is not on the allow-list of %s; aikmctl filter allow list shows it",
                             prefix, interface);
-        return answer(c, interface, json_object_new_boolean(changed), "%s is %s of %s.\n", prefix,
-                      !add      ? "no more on the allow-list"
-                      : changed ? "on the allow-list"
-                                : "on the allow-list already",
-                      interface);
+        return answer(c, interface, json_object_new_boolean(changed),
+                      "%s is %s the allow-list of %s%s.\n", prefix, add ? "on" : "no more on",
+                      interface, changed ? "" : " already");
 }
 
 static int allow(Context *c, const Args *args) {

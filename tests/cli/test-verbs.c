@@ -261,6 +261,7 @@ static void test_filter_usage(void **state) {
                 {"filter atach eth0", "filter atach: not one of status, attach"},
                 {"filter attach", "filter attach takes IFACE"},
                 {"filter attach lan0 lan1", "filter attach takes IFACE"},
+                {"filter attach lan0 --model=", "--model: the name of a filter's model"},
                 {"filter detach", "filter detach takes IFACE"},
                 {"filter status lan0", "filter status takes no argument"},
                 {"filter mode", "filter mode takes shadow|enforce [IFACE]"},
@@ -303,7 +304,8 @@ static void test_filter_one(void **state) {
         run("filter attach lan0 --model three", 1);
         assert_says(o.err, "there is no filter model three");
         run("filter attach lan0", 0);
-        assert_says(o.out, "It judges and counts, and drops nothing");
+        /* Another model for one that drops. */
+        assert_says(o.out, "It goes on dropping what it takes for malicious");
         run("filter", 0);
         assert_says(o.out, "lan0      enforce, 10min 0s left default-filter native request");
         assert_says(o.out, "50k (25%)");
@@ -334,7 +336,7 @@ static void test_filter_one(void **state) {
         run("filter allow add 192.0.2.0/24", 0);
         assert_string_equal(o.out, "192.0.2.0/24 is on the allow-list of lan0.\n");
         run("filter allow add 192.0.2.1 lan0", 0);
-        assert_says(o.out, "on the allow-list already");
+        assert_string_equal(o.out, "192.0.2.1 is on the allow-list of lan0 already.\n");
         run("filter allow del 192.0.2.1", 1);
         assert_says(o.err, "192.0.2.1 is not on the allow-list of lan0");
         run("filter allow add nonsense", 1);
@@ -379,6 +381,7 @@ static void test_filter_show(void **state) {
 static void test_filter_two(void **state) {
         run("filter attach lan0", 0);
         run("filter attach lan1", 0);
+        assert_says(o.out, "It judges and counts, and drops nothing");
         run("filter", 0);
         assert_says(o.out, "shadow: kill switch");
         assert_says(o.out, "28M");
