@@ -20,8 +20,28 @@ static const char *const clangs[] = {"clang",    "clang-19", "clang-18", "clang-
                                      "clang-16", "clang-15", "clang-14", NULL};
 static const char *const bpftools[] = {"bpftool", "/usr/sbin/bpftool", NULL};
 
+static const int ending[] = {SIGHUP, SIGINT, SIGTERM};
+
+int build_check_interrupted(Error *e) {
+        sigset_t waiting;
+
+        sigemptyset(&waiting);
+        (void)sigpending(&waiting);
+        for (size_t i = 0; i < ELEMENTSOF(ending); i++)
+                if (sigismember(&waiting, ending[i]) == 1)
+                        return error_set(e, -EINTR, "interrupted by SIG%s",
+                                         sigabbrev_np(ending[i]));
+        return 0;
+}
+
 int build_folder_init(BuildFolder *f, Error *e) {
         const char *dir = secure_getenv("TMPDIR");
+        sigset_t held;
+
+        sigemptyset(&held);
+        for (size_t i = 0; i < ELEMENTSOF(ending); i++)
+                sigaddset(&held, ending[i]);
+        (void)sigprocmask(SIG_BLOCK, &held, &f->mask);
 
         snprintf(f->path, sizeof(f->path), "%.30s/aikm-compile.XXXXXX",
                  dir && dir[0] == '/' && strlen(dir) <= 30 ? dir : "/tmp");
@@ -29,6 +49,7 @@ int build_folder_init(BuildFolder *f, Error *e) {
                 return 0;
         int r = -errno;
 
+        (void)sigprocmask(SIG_SETMASK, &f->mask, NULL);
         error_set(e, r, "cannot make a folder in %s: %s", f->path, strerror(-r));
         f->path[0] = '\0';
         return r;
@@ -46,18 +67,27 @@ void build_folder_done(BuildFolder *f) {
                         (void)unlinkat(dirfd(d), entry->d_name, 0);
         (void)rmdir(f->path);
         f->path[0] = '\0';
+        (void)sigprocmask(SIG_SETMASK, &f->mask, NULL);
 }
 
 /* Starts argv in the folder, its output to the file `out` (NULL: nowhere), its complaints to
  * "complaints". Returns its status, or -errno. */
 static int run_in(const BuildFolder *f, const char *const *argv, const char *out) {
         posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
         int r, status;
         pid_t pid;
 
         r = -posix_spawn_file_actions_init(&actions);
         if (r < 0)
                 return r;
+        r = -posix_spawnattr_init(&attributes);
+        if (r < 0) {
+                posix_spawn_file_actions_destroy(&actions);
+                return r;
+        }
+        (void)posix_spawnattr_setsigmask(&attributes, &f->mask);
+        (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
         r = -posix_spawn_file_actions_addchdir_np(&actions, f->path);
         if (r == 0)
                 r = -posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY,
@@ -69,7 +99,9 @@ static int run_in(const BuildFolder *f, const char *const *argv, const char *out
                 r = -posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "complaints",
                                                       O_WRONLY | O_CREAT | O_TRUNC, 0644);
         if (r == 0)
-                r = -posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)argv, environ);
+                r = -posix_spawnp(&pid, argv[0], &actions, &attributes, (char *const *)argv,
+                                  environ);
+        posix_spawnattr_destroy(&attributes);
         posix_spawn_file_actions_destroy(&actions);
         if (r != 0)
                 return r;
@@ -125,6 +157,8 @@ static int run_tool(const BuildFolder *f, const char *variable, const char *cons
                                  given && given[0] ? given : argv[0]);
         if (r < 0)
                 return error_set(e, r, "%s cannot be started: %s", argv[0], strerror(-r));
+        if (build_check_interrupted(e) < 0)
+                return -EINTR;
         return r > 0 ? complain(f, argv[0], r, e) : 0;
 }
 

@@ -4,17 +4,23 @@
 /* From a program to a BPF object: its source, by clang and bpftool. No shell, no output but the
  * errors. */
 
+#include <signal.h>
+
 #include "models/compiler/frame.h"
 
-/* A folder of its own for what is on its way, removed with all in it. */
+/* A folder of its own for what is on its way, removed with all in it. While there is one, signals
+ * that end the program wait; what is run in it gets them. */
 typedef struct BuildFolder {
         char path[64]; /* "": none */
+        sigset_t mask; /* as it was before */
 } BuildFolder;
 
 #define BUILD_PATH_MAX 160 /* of a file in it, the name of a program being part of it */
 
 int build_folder_init(BuildFolder *f, Error *e);
 void build_folder_done(BuildFolder *f);
+/* -EINTR with *e where such a signal waits: whoever has a folder is to come to an end. */
+int build_check_interrupted(Error *e);
 
 /* Writes folder/NAME.bpf.c of the program, by its own name. fields: as frame_print() takes them.
  * Returns 0 or -errno with *e. */

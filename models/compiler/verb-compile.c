@@ -1,33 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* aikm-compile MODEL -o OUT: source, object, skeleton, sheet. */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "models/compiler/build.h"
 #include "models/compiler/job.h"
 #include "models/compiler/kernel.h"
+#include "models/compiler/publish.h"
 #include "models/compiler/sheet.h"
 #include "models/compiler/verbs.h"
-#include "util/io.h"
 
 #define RUNS 5
 #define REPEAT 50000
-#define RESULT_MAX ((size_t)64 * 1024 * 1024)
-
-/* Ends in the build folder and beside OUT; NULL: not made for this target. */
-static const char *const results[] = {".bpf.c", ".bpf.o", ".skel.h", ".h", ".json"};
 
 /* MODEL.json beside MODEL.onnx is often the features' file; the sheet must not take its place. */
 static int refuse_to_overwrite_input(const CommandOptions *o, Error *e) {
         const char *const inputs[] = {o->model, o->weights, o->features, o->calibrate};
 
-        for (size_t i = 0; i < ELEMENTSOF(results); i++) {
+        for (size_t i = 0; i < PUBLISH_ENDS_MAX; i++) {
                 _cleanup_free_
                 char *to = NULL;
                 struct stat in, out;
 
-                if (asprintf(&to, "%s%s", o->output, results[i]) < 0)
+                if (asprintf(&to, "%s%s", o->output, publish_ends[i]) < 0)
                         return error_set(e, -ENOMEM, "out of memory");
                 if (stat(to, &out) < 0)
                         continue;
@@ -88,29 +83,6 @@ static int write_sheet(const Job *j, const BuildFolder *folder, Target target,
         return 0;
 }
 
-/* All that was made goes beside OUT, each file at once or not at all. */
-static int publish(const Job *j, const BuildFolder *folder, const char *out, Error *e) {
-        for (size_t i = 0; i < ELEMENTSOF(results); i++) {
-                _cleanup_free_
-                char *data = NULL, *to = NULL;
-                char from[BUILD_PATH_MAX];
-                size_t size;
-                int r;
-
-                snprintf(from, sizeof(from), "%s/%s%s", folder->path, j->program->name, results[i]);
-                if (asprintf(&to, "%s%s", out, results[i]) < 0)
-                        return error_set(e, -ENOMEM, "out of memory");
-                r = io_read_all_at(AT_FDCWD, from, RESULT_MAX, &data, &size);
-                if (r == -ENOENT)
-                        continue;
-                if (r >= 0)
-                        r = io_replace_at(AT_FDCWD, to, data, size, 0644);
-                if (r < 0)
-                        return error_set(e, r, "%s: %s", to, strerror(-r));
-        }
-        return 0;
-}
-
 int verb_compile(const CommandOptions *o, Error *e) {
         _cleanup_(job_done)
         Job j = JOB_INIT;
@@ -120,7 +92,9 @@ int verb_compile(const CommandOptions *o, Error *e) {
         SheetKernel kernel = {.loaded = false};
         int r;
 
-        r = refuse_to_overwrite_input(o, e);
+        r = publish_check(o->output, e);
+        if (r >= 0)
+                r = refuse_to_overwrite_input(o, e);
         if (r >= 0)
                 r = job_compile(&j, o, e);
         if (r >= 0)
@@ -135,7 +109,9 @@ int verb_compile(const CommandOptions *o, Error *e) {
                 ask_kernel(&j, &kernel);
         r = write_sheet(&j, &folder, j.target, o->no_kernel ? NULL : &kernel, &sheet, e);
         if (r >= 0)
-                r = publish(&j, &folder, o->output, e);
+                r = build_check_interrupted(e);
+        if (r >= 0)
+                r = publish(&folder, j.program->name, o->output, e);
         if (r < 0)
                 return r;
         if (o->json)

@@ -222,7 +222,32 @@ AIKM_CLANG=/nonexistent expect 1 '/nonexistent is not installed: compiling needs
 AIKM_BPFTOOL=/nonexistent expect 1 '/nonexistent is not installed' "$compile" "$models/tree.onnx" -o no --calibrate rows.csv
 AIKM_CLANG=false expect 1 'false failed with status 1' "$compile" "$models/tree.onnx" -o no --calibrate rows.csv
 AIKM_COMPILE=/nonexistent expect 1 'aikm-compile is not found beside aikmctl' "$aikmctl" model compile --help
+expect 1 'names no file' "$compile" "$models/tree.onnx" -o ./ --calibrate rows.csv
+[ ! -e .json ] && [ ! -e .bpf.o ] || fail "-o ./ wrote hidden files"
+mkdir taken.json
+expect 1 'taken.json is a folder' "$compile" "$models/tree.onnx" -o taken --calibrate rows.csv --no-kernel
+[ ! -e taken.bpf.o ] || fail 'taken.bpf.o was written beside a folder'
 [ -z "$(list)" ] || fail "something was written: $(list)"
+# A full disk: what was there stays, and nothing is half there.
+mkdir small
+cat >full-disk.sh <<'END'
+mount -t tmpfs -o size=48k none small || exit 77
+echo old >small/no.bpf.c
+"$1" "$2" -o small/no --calibrate rows.csv --no-kernel
+[ $? = 1 ] && [ "$(ls -A small)" = no.bpf.c ] && [ "$(cat small/no.bpf.c)" = old ] || { ls -lA small; exit 1; }
+END
+expect 0 'No space left on device' unshare -m bash full-disk.sh "$compile" "$models/forest.onnx"
+# Stopped while clang runs: it ends as signals end programs, and its folder goes.
+mkdir stopped
+printf '#!/bin/sh\ntouch %s/running\nexec sleep 60\n' "$work" >slow-clang && chmod +x slow-clang
+TMPDIR=$work/stopped AIKM_CLANG=$work/slow-clang "$compile" "$models/tree.onnx" -o no --calibrate rows.csv >out 2>err &
+for _ in $(seq 200); do [ -e running ] && break; sleep 0.05; done
+kill -TERM $!
+pkill -TERM -P $! # as a terminal does to all
+got=0
+wait $! || got=$?
+[ $got = 143 ] || fail "stopped: exit status $got"
+[ -e running ] && [ -z "$(ls -A stopped)" ] && [ -z "$(list)" ] || fail "stopped: $(ls -A stopped) $(list) is left"
 [ -z "$(find /tmp -maxdepth 1 -name 'aikm-compile.*' -newer rows.csv -user "$(id -u)" 2>/dev/null)" ] || echo "a folder of a build is left, or another one runs"
 expect 0 'aikm-compile MODEL -o OUT' "$compile" --help
 expect 0 'aikm-compile ' "$compile" --version
