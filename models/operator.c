@@ -5,10 +5,10 @@
 #include "models/operator.h"
 
 static const OperatorTable *const tables[] = {
-        &operators_elementwise, &operators_cast, &operators_matrix, &operators_reduce,
-        &operators_shape,       &operators_move, &operators_window, &operators_quantized,
-        &operators_recurrent,   &operators_ml,   &operators_label,  &operators_linear,
-        &operators_tree,
+        &operators_elementwise, &operators_cast, &operators_matrix,    &operators_reduce,
+        &operators_shape,       &operators_move, &operators_window,    &operators_quantized,
+        &operators_recurrent,   &operators_ml,   &operators_label,     &operators_linear,
+        &operators_tree,        &operators_pad,  &operators_normalize,
 };
 
 const Operator *operator_find(const char *domain, const char *name) {

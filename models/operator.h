@@ -72,6 +72,10 @@ extern const OperatorTable operators_reduce;
 extern const OperatorTable operators_shape;
 /* Transpose, Slice, Gather, Concat … */
 extern const OperatorTable operators_move;
+/* Pad. */
+extern const OperatorTable operators_pad;
+/* LayerNormalization. */
+extern const OperatorTable operators_normalize;
 /* Conv and the pools. */
 extern const OperatorTable operators_window;
 /* QuantizeLinear … MatMulInteger. */

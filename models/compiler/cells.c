@@ -110,6 +110,8 @@ double function_value(const Function *f, double x) {
                 return 1 / (1 + exp(-x));
         case FUNCTION_TANH:
                 return tanh(x);
+        case FUNCTION_POWER:
+                return pow(x, f->exponent);
         default:
                 return node_value(f->node, x, &y, NULL) < 0 ? (double)NAN : y;
         }
@@ -126,7 +128,9 @@ double function_inverse(const Function *f, double y) {
 }
 
 bool function_equal(const Function *a, const Function *b) {
-        return a->kind == b->kind && (a->kind != FUNCTION_NODE || a->node == b->node);
+        return a->kind == b->kind && (a->kind != FUNCTION_NODE || a->node == b->node) &&
+               (a->kind != FUNCTION_POWER ||
+                (a->exponent <= b->exponent && a->exponent >= b->exponent));
 }
 
 static double affine_value(const Cell *c, const double *values) {

@@ -25,12 +25,14 @@ typedef enum CellKind {
 typedef enum FunctionKind {
         FUNCTION_SIGMOID,
         FUNCTION_TANH,
-        FUNCTION_NODE /* what the node's operator computes of one element */
+        FUNCTION_POWER, /* x to the exponent */
+        FUNCTION_NODE   /* what the node's operator computes of one element */
 } FunctionKind;
 
 typedef struct Function {
         FunctionKind kind;
-        const Node *node; /* of the graph, which outlives the cells */
+        const Node *node; /* NODE: of the graph, which outlives the cells */
+        double exponent;  /* POWER */
 } Function;
 
 typedef struct Term {

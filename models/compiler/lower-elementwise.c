@@ -4,6 +4,11 @@
 
 #include "models/compiler/lower.h"
 
+static bool is_float(ElementType type) {
+        return type == ELEMENT_F32 || type == ELEMENT_F64 || type == ELEMENT_F16 ||
+               type == ELEMENT_BF16;
+}
+
 /* Both inputs of a binary operator as its broadcasting repeats them: Add of element numbers and
  * zeros does it. */
 typedef struct Pair {
@@ -64,11 +69,21 @@ static int pair_init(Lowerer *l, const Node *n, const Tensor *const *in, Pair *p
         return r;
 }
 
+static int raise(Lowerer *l, Ref x, double exponent, Ref *ret) {
+        Function f = {.kind = FUNCTION_POWER, .exponent = exponent};
+
+        return lower_function(l, x, &f, ret);
+}
+
+/* By what is computed: times a table of 1 / x. */
 static int divide(Lowerer *l, const Node *n, Ref a, Ref b, Ref *ret) {
         double by;
+        int r;
 
-        if (!ref_is_constant(b))
-                return lower_refuse(l, n, "it divides by what is computed");
+        if (!ref_is_constant(b)) {
+                r = raise(l, b, -1, &b);
+                return r < 0 ? r : lower_product(l, a, b, ret);
+        }
         by = ref_value(l, b);
         if (!(by < 0) && !(by > 0))
                 return lower_refuse(l, n, "it divides by 0");
@@ -115,6 +130,53 @@ static int lower_arithmetic(Lowerer *l, const Node *n, const Tensor *const *in,
         if (r < 0)
                 return r;
         return lower_output(l, n, 0, p.n, TAKE_PTR(p.a));
+}
+
+static int lower_power(Lowerer *l, const Node *n, const Tensor *const *in,
+                       const Tensor *const *out) {
+        _cleanup_(pair_done)
+        Pair p = {0};
+        int r;
+
+        if (lower_role(l, n, 1) != ROLE_CONSTANT)
+                return lower_refuse(l, n, "its exponent is computed");
+        if (!is_float(out[0]->type) || in[1]->type != in[0]->type)
+                return lower_refuse(l, n, "powers of whole numbers, or to whole numbers");
+        r = pair_init(l, n, in, &p);
+        for (size_t i = 0; i < p.n && r >= 0; i++) {
+                double exponent = ref_value(l, p.b[i]);
+
+                if (exponent >= 2 && exponent <= 2)
+                        r = lower_product(l, p.a[i], p.a[i], &p.a[i]);
+                else
+                        r = raise(l, p.a[i], exponent, &p.a[i]);
+        }
+        if (r < 0)
+                return r;
+        return lower_output(l, n, 0, p.n, TAKE_PTR(p.a));
+}
+
+/* A comparison with a constant as the decision itself: 1 where x > c. */
+static int lower_above(Lowerer *l, const Node *n, const Tensor *const *in,
+                       const Tensor *const *out) {
+        bool greater = n->op->name[0] == 'G', equal = strstr(n->op->name, "OrEqual");
+        size_t side = greater ? 0 : 1; /* of what has to be the larger one */
+        double threshold;
+        Ref *x;
+        int r;
+
+        if (lower_role(l, n, side) != ROLE_NUMBERS || lower_role(l, n, !side) != ROLE_CONSTANT ||
+            out[0]->count != 1 || !is_float(in[side]->type))
+                return lower_refuse(l, n,
+                                    "it is no decision, of one number that is computed and "
+                                    "above a constant");
+        threshold = tensor_get_f64(in[!side], 0);
+        if (equal)
+                threshold = nextafter(threshold, -(double)INFINITY);
+        r = lower_input(l, n, side, in[side], &x);
+        if (r < 0)
+                return r;
+        return lower_decided(l, n, 0, ROLE_INDEX, 1, x, threshold, NULL);
 }
 
 /* Sum, Mean, Max, Min of any number of inputs, of one shape. */
@@ -273,11 +335,6 @@ static int lower_neg(Lowerer *l, const Node *n, const Tensor *const *in, const T
         return lower_output(l, n, 0, in[0]->count, TAKE_PTR(x));
 }
 
-static bool is_float(ElementType type) {
-        return type == ELEMENT_F32 || type == ELEMENT_F64 || type == ELEMENT_F16 ||
-               type == ELEMENT_BF16;
-}
-
 /* Fields are whole numbers: a cast to integers leaves them alone. */
 static bool is_whole(const Lowerer *l, Ref x) {
         if (ref_is_constant(x))
@@ -329,6 +386,11 @@ const LowerEntry lower_elementwise[] = {
         {DOMAIN_ONNX, "Sub", lower_arithmetic},
         {DOMAIN_ONNX, "Mul", lower_arithmetic},
         {DOMAIN_ONNX, "Div", lower_arithmetic},
+        {DOMAIN_ONNX, "Pow", lower_power},
+        {DOMAIN_ONNX, "Greater", lower_above},
+        {DOMAIN_ONNX, "GreaterOrEqual", lower_above},
+        {DOMAIN_ONNX, "Less", lower_above},
+        {DOMAIN_ONNX, "LessOrEqual", lower_above},
         {DOMAIN_ONNX, "Sum", lower_variadic},
         {DOMAIN_ONNX, "Mean", lower_variadic},
         {DOMAIN_ONNX, "Max", lower_variadic},

@@ -6,7 +6,7 @@
 
 static const LowerEntry *const tables[] = {lower_elementwise, lower_classify,  lower_window,
                                            lower_recurrent,   lower_quantized, lower_trees,
-                                           lower_ml};
+                                           lower_ml,          lower_normalize};
 
 lower_t lower_find(const Operator *op) {
         for (size_t i = 0; i < ELEMENTSOF(tables); i++)

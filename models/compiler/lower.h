@@ -139,6 +139,7 @@ typedef struct LowerEntry {
 } LowerEntry;
 extern const LowerEntry lower_elementwise[];
 extern const LowerEntry lower_classify[];
+extern const LowerEntry lower_normalize[];
 extern const LowerEntry lower_window[];
 extern const LowerEntry lower_recurrent[];
 extern const LowerEntry lower_quantized[];

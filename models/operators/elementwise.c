@@ -372,8 +372,21 @@ MAP_FLOAT(floor, floor(x))
 MAP_FLOAT(ceil, ceil(x))
 MAP_FLOAT(round, rint(x))
 MAP_FLOAT(erf, erf(x))
+MAP_FLOAT(mish, x *tanh(x > 0 ? x + log1p(exp(-x)) : log1p(exp(x))))
+MAP_FLOAT(gelu, x * 0.5 * (1 + erf(x * M_SQRT1_2)))
+MAP_FLOAT(gelu_tanh, x * 0.5 * (1 + tanh(M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x))))
 MAP_FLOAT(sin, sin(x))
 MAP_FLOAT(cos, cos(x))
+
+static int any_gelu_run(const Node *n, const Tensor *const *in, Tensor **out, Error *e) {
+        const char *how = attribute_string(n, "approximate", "none");
+
+        if (streq(how, "none"))
+                return gelu_run(n, in, out, e);
+        if (streq(how, "tanh"))
+                return gelu_tanh_run(n, in, out, e);
+        return error_set(e, -EINVAL, "approximate is '%.40s': accepted are none and tanh", how);
+}
 
 /*
  * Clip: bounds are attributes before version 11 (where version 6 has those of float32 by default),
@@ -507,6 +520,8 @@ static const Operator operators[] = {
         ONE_TO_ONE("Ceil", 1, ceil_run),
         ONE_TO_ONE("Round", 11, round_run),
         ONE_TO_ONE("Erf", 9, erf_run),
+        ONE_TO_ONE("Mish", 18, mish_run),
+        ONE_TO_ONE("Gelu", 20, any_gelu_run),
         ONE_TO_ONE("Sin", 7, sin_run),
         ONE_TO_ONE("Cos", 7, cos_run),
 };

@@ -421,12 +421,87 @@ static void test_string_bomb(void **state) {
         tensor_free(out);
 }
 
+static void test_pad(void **state) {
+#define X3 "float32[3] 1 2 3"
+        static const Case cases[] = {
+                {"Pad", 13, NULL, {X3, "int64[2] 2 1"}, {"float32[6] 0 0 1 2 3 0"}},
+                {"Pad", 13, NULL, {X3, "int64[2] 1 -1", "float32[] 7"}, {"float32[3] 7 1 2"}},
+                {"Pad", 1, "paddings=[1,0] value=5.0", {X3}, {"float32[4] 5 1 2 3"}},
+                {"Pad", 2, "pads=[0,2] value=-1.0", {X3}, {"float32[5] 1 2 3 -1 -1"}},
+                {"Pad",
+                 11,
+                 "mode='edge'",
+                 {"int64[2,2] 1 2 3 4", "int64[4] 1 0 0 2"},
+                 {"int64[3,4] 1 2 2 2 1 2 2 2 3 4 4 4"}},
+                {"Pad",
+                 13,
+                 "mode='reflect'",
+                 {X3, "int64[2] 3 4"},
+                 {"float32[10] 2 3 2 1 2 3 2 1 2 3"}},
+                {"Pad", 19, "mode='wrap'", {X3, "int64[2] 4 1"}, {"float32[8] 3 1 2 3 1 2 3 1"}},
+                {"Pad",
+                 18,
+                 NULL,
+                 {"bool[2,1] 1 1", "int64[2] 0 1", NULL, "int64[1] -1"},
+                 {"bool[2,2] 1 0 1 0"}},
+                {"Pad", 13, "mode='wrap'", {X3, "int64[2] 1 1"}, .refused = "mode 'wrap'"},
+                {"Pad", 13, NULL, {X3, "int64[3] 1 1 1"}, .refused = "3 pads for 1 axes"},
+                {"Pad", 13, NULL, {X3, "int64[2] -2 -2"}, .refused = "pads -2 and -2 of axis 0"},
+                {"Pad",
+                 13,
+                 NULL,
+                 {X3, "int64[2] 1 1", "int64[] 1"},
+                 .refused = "one number of type float32"},
+                {"Pad",
+                 13,
+                 "mode='edge'",
+                 {"float32[0]", "int64[2] 1 1"},
+                 .refused = "pads 1 and 1 of axis 0"},
+                {"Pad",
+                 18,
+                 NULL,
+                 {"float32[1,1] 1", "int64[4] 0 0 1 1", NULL, "int64[2] 0 -2"},
+                 .refused = "twice"},
+        };
+
+        check_cases(cases, ELEMENTSOF(cases));
+}
+
+static void test_layer_normalization(void **state) {
+        static const Case cases[] = {
+                {"LayerNormalization",
+                 17,
+                 "epsilon=0.25",
+                 {"float32[2,4] 1 2 3 4 5 5 5 5", "float32[4] 1 2 3 4", "float32[4] 0 0 0 1"},
+                 {"float32[2,4] -1.22474492 -0.816496611 1.22474492 5.8989796 0 0 0 1",
+                  "float32[2,1] 2.5 5", "float32[2,1] 0.816496611 2"}},
+                {"LayerNormalization",
+                 17,
+                 "axis=0 epsilon=0.0",
+                 {"float64[2,2] 1 -1 1 -1", "float64[1] 3"},
+                 {"float64[2,2] 3 -3 3 -3"}},
+                {"LayerNormalization",
+                 17,
+                 NULL,
+                 {"float32[2] 1 2", "float32[3] 1 1 1"},
+                 .refused = "the scale is float32 [3], which does not broadcast"},
+                {"LayerNormalization",
+                 17,
+                 "axis=1",
+                 {"float32[2] 1 2", "float32[2] 1 1"},
+                 .refused = "axis 1"},
+        };
+
+        check_cases(cases, ELEMENTSOF(cases));
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_reshape), cmocka_unit_test(test_squeeze),
                 cmocka_unit_test(test_slice),   cmocka_unit_test(test_order),
                 cmocka_unit_test(test_gather),  cmocka_unit_test(test_constant),
                 cmocka_unit_test(test_dropout), cmocka_unit_test(test_string_bomb),
+                cmocka_unit_test(test_pad),     cmocka_unit_test(test_layer_normalization),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

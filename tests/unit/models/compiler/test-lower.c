@@ -256,10 +256,90 @@ static void test_quantized(void **state) {
         assert_true(live(c, CELL_AFFINE) >= 3 + 4);
 }
 
+/* What exporters make of LayerNorm, before and since it is an operator, and of softsign. */
+static void test_normalize(void **state) {
+        size_t x, y, z;
+        Graph *g = graph_of_rows(6, &x);
+        size_t one = constant(g, ELEMENT_F32, 0, NULL, (double[]){1});
+
+        x = binary(g, "Mul", x, constant(g, ELEMENT_F32, 0, NULL, (double[]){0.01}));
+        y = node_of(g, "", "LayerNormalization", 1, 3,
+                    (size_t[]){x, random_constant(g, 1, (int64_t[]){6}, 1),
+                               random_constant(g, 1, (int64_t[]){6}, 1)});
+        z = unary(g, "ReduceMean",
+                  binary(g, "Pow", y, constant(g, ELEMENT_F32, 0, NULL, (double[]){2})));
+        attribute(g, "axes", ATTRIBUTE_INTS, 1, (double[]){-1});
+        y = binary(g, "Div", y, unary(g, "Sqrt", binary(g, "Add", z, one)));
+        z = binary(g, "Div", one, binary(g, "Add", unary(g, "Abs", y), one));
+        z = binary(g, "Pow", z, constant(g, ELEMENT_F32, 0, NULL, (double[]){1.5}));
+        finish(g, z);
+        check_lowering(g, 6, 100);
+        graph_free(g);
+}
+
+static void test_pad(void **state) {
+        size_t x, y;
+        Graph *g = graph_of(&x, ELEMENT_F32, 3, (int64_t[]){-1, 2, 4});
+
+        y = node_of(g, "", "Pad", 1, 3,
+                    (size_t[]){x,
+                               constant(g, ELEMENT_I64, 1, (int64_t[]){6},
+                                        (double[]){0, 0, 2, 0, 1, -1}),
+                               constant(g, ELEMENT_F32, 0, NULL, (double[]){2.5})});
+        y = node_of(g, "", "Pad", 1, 2,
+                    (size_t[]){y, constant(g, ELEMENT_I64, 1, (int64_t[]){6},
+                                           (double[]){0, 1, 2, 0, 0, 2})});
+        finish(g, y);
+        check_lowering(g, 8, 100);
+        graph_free(g);
+}
+
+/* (sigmoid(x) > 0.5).long(), as people end a network: a decision. */
+static void test_above(void **state) {
+        static const struct {
+                const char *op;
+                bool constant_first;
+                int at_threshold;
+        } cases[] = {
+                {"Greater", false, 0},    {"GreaterOrEqual", false, 1}, {"Less", true, 0},
+                {"LessOrEqual", true, 1}, {"Less", false, -1},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                size_t x, c, y;
+                _cleanup_(graph_freep)
+                Graph *g = graph_of_rows(1, &x);
+                Cells *cells;
+                double values[16];
+                Error e = ERROR_INIT;
+
+                c = constant(g, ELEMENT_F32, 0, NULL, (double[]){7});
+                x = unary(g, "Abs", x);
+                y = cases[i].constant_first ? binary(g, cases[i].op, c, x)
+                                            : binary(g, cases[i].op, x, c);
+                y = unary(g, "Cast", y);
+                attribute(g, "to", ATTRIBUTE_INT, 1, (double[]){7});
+                finish(g, y);
+                if (cases[i].at_threshold < 0) {
+                        assert_int_equal(lower_graph(g, (double)NAN, false, &cells, &e), -ENOTSUP);
+                        continue;
+                }
+                cells = lowered(g);
+                assert_int_equal(cells->decision.kind, DECISION_THRESHOLD);
+                for (int field = 6; field <= 8; field++) {
+                        assert_int_equal(cells_run(cells, (double[]){field}, values, NULL), 0);
+                        assert_int_equal(values[cells->decision.outputs[0]] >
+                                                 cells->decision.threshold,
+                                         field > 7 || (field == 7 && cases[i].at_threshold));
+                }
+                cells_free(cells);
+        }
+}
+
 static void test_refusals(void **state) {
         static const struct {
                 const char *op, *text;
-        } cases[] = {{"Div", "divides by"}, {"Softmax", "where the decision follows"}};
+        } cases[] = {{"Greater", "is no decision"}, {"Softmax", "where the decision follows"}};
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 size_t x, y;
@@ -268,8 +348,8 @@ static void test_refusals(void **state) {
                 Cells *c;
                 Error e = ERROR_INIT;
 
-                if (streq(cases[i].op, "Div"))
-                        y = binary(g, "Div", x, unary(g, "Sigmoid", x));
+                if (streq(cases[i].op, "Greater"))
+                        y = binary(g, "Greater", x, unary(g, "Sigmoid", x));
                 else
                         y = unary(g, "Relu", unary(g, cases[i].op, x));
                 finish(g, y);
@@ -318,13 +398,8 @@ static void test_floats_alone(void **state) {
                                             "Constant",
                                             "ConstantOfShape",
                                             "Equal",
-                                            "Greater",
                                             "Hardmax",
-                                            "GreaterOrEqual",
-                                            "Less",
                                             "Or",
-                                            "Pow",
-                                            "LessOrEqual",
                                             "ReduceL1",
                                             "ReduceL2",
                                             "ReduceMin",
@@ -353,7 +428,8 @@ int main(void) {
                 cmocka_unit_test(test_halves),       cmocka_unit_test(test_windows),
                 cmocka_unit_test(test_recurrent),    cmocka_unit_test(test_quantized),
                 cmocka_unit_test(test_refusals),     cmocka_unit_test(test_wrapping),
-                cmocka_unit_test(test_floats_alone),
+                cmocka_unit_test(test_floats_alone), cmocka_unit_test(test_normalize),
+                cmocka_unit_test(test_pad),          cmocka_unit_test(test_above),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
