@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "daemon/json.h"
@@ -36,12 +37,32 @@ static void put_name(char *to, size_t size, const char *name) {
                         *p = '?';
 }
 
+/* Of a sheet as aikm-compile writes it: labels by class, those of the model's that are texts. */
+static void read_labels(FilterFile *f, json_object *sheet) {
+        json_object *decision = NULL, *labels = NULL;
+
+        if (!json_object_object_get_ex(sheet, "decision", &decision) ||
+            !json_object_object_get_ex(decision, "labels", &labels) ||
+            !json_object_is_type(labels, json_type_array))
+                return;
+        for (size_t i = 0; i < json_object_array_length(labels) && i < FILTER_CLASSES; i++) {
+                json_object *label = json_object_array_get_idx(labels, i);
+
+                if (!json_object_is_type(label, json_type_string))
+                        continue;
+                put_name(f->classes[i], sizeof(f->classes[i]), json_object_get_string(label));
+                f->n_classes = i + 1;
+        }
+}
+
 /* An array of strings of which each has its place. */
 static int read_classes(FilterFile *f, json_object *sheet, Error *e) {
         json_object *classes = NULL;
 
-        if (!json_object_object_get_ex(sheet, "classes", &classes))
+        if (!json_object_object_get_ex(sheet, "classes", &classes)) {
+                read_labels(f, sheet);
                 return 0;
+        }
         if (!json_object_is_type(classes, json_type_array))
                 return sheet_error(e, f->name, "classes: a list of names is accepted");
         for (size_t i = 0; i < json_object_array_length(classes) && i < FILTER_CLASSES; i++) {
@@ -52,6 +73,22 @@ static int read_classes(FilterFile *f, json_object *sheet, Error *e) {
                 put_name(f->classes[i], sizeof(f->classes[i]), json_object_get_string(class));
                 f->n_classes = i + 1;
         }
+        return 0;
+}
+
+/* Trainers sort labels: "attack" comes before "benign", "dos" before "normal". */
+static int check_first_is_benign(const FilterFile *f, Error *e) {
+        static const char *const names[] = {"benign", "normal", "legitimate"};
+
+        for (size_t i = 1; i < f->n_classes; i++)
+                for (size_t k = 0; k < ELEMENTSOF(names); k++)
+                        if (strcasecmp(f->classes[i], names[k]) == 0)
+                                return error_set(e, -EINVAL,
+                                                 "sheet of %.100s: class %zu is %s, and every "
+                                                 "class but the first would be taken for "
+                                                 "malicious: \"malicious\": [CLASS, ...] in it "
+                                                 "has to name those that are",
+                                                 f->name, i, names[k]);
         return 0;
 }
 
@@ -74,7 +111,7 @@ static int read_malicious(FilterFile *f, json_object *sheet, Error *e) {
         json_object *malicious = NULL;
 
         if (!json_object_object_get_ex(sheet, "malicious", &malicious))
-                return 0;
+                return check_first_is_benign(f, e);
         if (!json_object_is_type(malicious, json_type_array) ||
             json_object_array_length(malicious) == 0)
                 return sheet_error(e, f->name, "malicious: a list of classes is accepted");

@@ -4,9 +4,10 @@
 /*
  * The models of the traffic filter on disk: NAME.bpf.o, as `aikm-compile --target xdp` makes it,
  * and beside it NAME.json, its sheet, in the folder of the shipped models or in STATE/filters. Of
- * the sheet "classes" (names) and "malicious" (those of them that are) are read here; without,
- * every class but the first is. Whether the object is any good is the loader's and the kernel's
- * matter.
+ * the sheet "classes" (names; without them the labels that the model has) and "malicious" (those of
+ * them that are) are read here; without the latter every class but the first is, and one that is
+ * called benign may not be among these. Whether the object is any good is the loader's and the
+ * kernel's matter.
  */
 
 #include "collectors/filter.h"

@@ -152,6 +152,16 @@ static void test_sheets(void **state) {
                 {"{\"malicious\": [1, 3]}", NULL, 1 << 1 | 1 << 3},
                 {"{\"malicious\": [63]}", NULL, UINT64_C(1) << 63},
                 {"{\"classes\": []}", NULL, 0},
+                {"{\"classes\": [\"benign\", \"dos\"]}", NULL, 0},
+                {"{\"decision\": {\"labels\": [0, 1]}}", NULL, 0},
+                {"{\"decision\": {\"labels\": [\"dos\", \"normal\", \"probe\"]},"
+                 " \"malicious\": [\"dos\", \"probe\"]}",
+                 NULL, 1 << 0 | 1 << 2},
+                {"{\"decision\": {\"labels\": [\"dos\", \"Normal\", \"probe\"]}}",
+                 "class 1 is normal, and every class but the first", 0},
+                {"{\"classes\": [\"attack\", \"benign\"]}", "has to name those that are", 0},
+                {"{\"decision\": 1}", NULL, 0},
+                {"{\"decision\": {\"labels\": {}}}", NULL, 0},
                 {"", "not a JSON object", 0},
                 {"[]", "not a JSON object", 0},
                 {"{\"classes\": {}}", "list of names", 0},
@@ -182,6 +192,23 @@ static void test_sheets(void **state) {
         }
 }
 
+/* As aikm-compile writes it: the model's own labels. */
+static void test_labels(void **state) {
+        Error e = ERROR_INIT;
+        FilterFile f;
+
+        assert_int_equal(filter_file_init("x", strdup("object"), 6,
+                                          "{\"decision\": {\"kind\": \"argmax\", \"labels\": "
+                                          "[\"benign\", \"scan\", 7, \"flood\"]}}",
+                                          &f, &e),
+                         0);
+        assert_int_equal(f.n_classes, 4);
+        assert_string_equal(filter_file_class(&f, 1), "scan");
+        assert_string_equal(filter_file_class(&f, 2), "");
+        assert_string_equal(filter_file_class(&f, 3), "flood");
+        filter_file_done(&f);
+}
+
 /* More classes than are counted apart, names that are too long, bytes that are no text. */
 static void test_odd_sheets(void **state) {
         char text[4096] = "{\"classes\": [\"\xff\x1b[31m\", \"";
@@ -206,6 +233,7 @@ int main(void) {
                 cmocka_unit_test(test_names),  cmocka_unit_test(test_paths),
                 cmocka_unit_test(test_absent), cmocka_unit_test(test_identity),
                 cmocka_unit_test(test_sheets), cmocka_unit_test(test_odd_sheets),
+                cmocka_unit_test(test_labels),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
