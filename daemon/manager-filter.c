@@ -148,6 +148,15 @@ static int detach(Manager *m, FilterEntry *entry, const char *why, Error *e) {
         return 0;
 }
 
+static void tell_model(Manager *m, const FilterEntry *entry, const char *why) {
+        JournalFields f = fields_of(entry);
+
+        journal_note(LOG_NOTICE, MESSAGE_FILTER_ATTACHED, &f,
+                     "The filter on %s has model %s now: %s", entry->interface, entry->model.name,
+                     why);
+        bus_emit_filter_changed(m->bus, entry->interface, "model");
+}
+
 static void tell_mode(Manager *m, FilterEntry *entry, const FilterStatus *s, uint64_t now) {
         JournalFields f = fields_of(entry);
 
@@ -253,7 +262,7 @@ static int configure(Manager *m, FilterEntry *entry, const FilterSetting *s, Err
         if (r >= 0 && model.identity != entry->model.identity) {
                 r = filter_entry_swap(entry, &model, e);
                 if (r >= 0)
-                        bus_emit_filter_changed(m->bus, entry->interface, "model");
+                        tell_model(m, entry, "policy wants it");
         }
         if (r >= 0)
                 r = filter_entry_configure(entry, s, e);
@@ -523,7 +532,6 @@ int manager_attach_filter(Manager *m, const char *interface, const FilterFile *m
                           const char *who, Error *e) {
         FilterEntry *entry = filters_find(&m->filters, interface);
         const FilterSetting standard = filter_setting_default();
-        JournalFields f;
         int r;
 
         if (!entry) {
@@ -538,10 +546,7 @@ int manager_attach_filter(Manager *m, const char *interface, const FilterFile *m
         r = filter_entry_swap(entry, model, e);
         if (r < 0)
                 return r;
-        f = fields_of(entry);
-        journal_note(LOG_NOTICE, MESSAGE_FILTER_ATTACHED, &f,
-                     "The filter on %s has model %s now: %s", interface, entry->model.name, who);
-        bus_emit_filter_changed(m->bus, interface, "model");
+        tell_model(m, entry, who);
         return 0;
 }
 

@@ -100,6 +100,13 @@ static void reload(const Fixture *f) {
         sd_bus_message_unref(fixture_call(f->bus, NULL, MANAGER, "Reload", ""));
 }
 
+static bool log_says(const Fixture *f, const char *text) {
+        char command[256];
+
+        snprintf(command, sizeof(command), "grep -qF '%s' %s/log", text, f->dir);
+        return system(command) == 0;
+}
+
 /* --- what it says ---------------------------------------------------------------------------- */
 
 typedef struct Row {
@@ -721,6 +728,7 @@ static void test_policy(void **state) {
         row = only(f);
         assert_string_equal(row.model, "never");
         assert_int_equal(row.packets, 10);
+        assert_true(log_says(f, "The filter on f0 has model never now: policy wants it"));
         policy(f, "{\"interfaces\": [{\"interface\": \"f0\", \"mode\": \"off\"}]}");
         reload(f);
         assert_false(only(f).there || is_attached());
@@ -939,13 +947,6 @@ static void test_gone_while_down(void **state) {
         assert_int_equal(in_force(f), 0);
         snprintf(command, sizeof(command), "! ls %s | grep .", filter_dir);
         assert_int_equal(filter_net_run(&net, false, command), 0);
-}
-
-static bool log_says(const Fixture *f, const char *text) {
-        char command[256];
-
-        snprintf(command, sizeof(command), "grep -qF '%s' %s/log", text, f->dir);
-        return system(command) == 0;
 }
 
 /* One that moved while nobody looked is none of ours, even where its new number is that of another
