@@ -96,9 +96,13 @@ static struct filter_prefix key_of(const FilterPrefix *p) {
 static int allow_has(const Filter *f, const FilterPrefix *p, Error *e) {
         _cleanup_free_
         FilterPrefix *all = NULL;
+        struct filter_prefix key = key_of(p);
+        uint32_t value;
         size_t n;
         int r;
 
+        if (bpf_map_lookup_elem(f->map_fds[FILTER_MAP_ALLOW], &key, &value) < 0 && errno == ENOENT)
+                return 0;
         r = filter_allow_list(f, &all, &n, e);
         if (r < 0)
                 return r;
