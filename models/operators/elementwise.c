@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "models/operators/common.h"
+#include "models/operators/fast.h"
 
 /*
  * Operators on each element for itself: arithmetic with broadcasting, comparisons, activations,
@@ -22,6 +23,8 @@ typedef struct Fold {
         void (*f64)(double *a, const double *b, size_t n);
         void (*i64)(int64_t *a, const int64_t *b, size_t n);
         void (*u64)(uint64_t *a, const uint64_t *b, size_t n);
+        /* Two tensors of float32: the same bits without the way by double. Or NULL. */
+        void (*f32)(const float *a, const float *b, float *ret, size_t n);
 } Fold;
 
 static void fold_block(const Fold *f, Wide wide, Block *a, const Block *b, size_t n) {
@@ -107,6 +110,47 @@ static int fold_types(const Fold *f, const Node *n, const Tensor *const *in, Err
         return 0;
 }
 
+/* The part of a walk that comes next, its elements side by side. */
+typedef struct Piece {
+        Walk walk;
+        int64_t at, step;
+        size_t left;
+        float copy[BLOCK];
+} Piece;
+
+static size_t piece_size(Piece *p) {
+        if (p->left == 0)
+                p->left = walk_next(&p->walk, SIZE_MAX, &p->at, &p->step);
+        return MIN(p->left, BLOCK);
+}
+
+static const float *piece_take(Piece *p, const float *from, size_t n) {
+        const float *start = from + p->at;
+
+        if (p->step != 1) {
+                for (size_t i = 0; i < n; i++)
+                        p->copy[i] = start[(int64_t)i * p->step];
+                start = p->copy;
+        }
+        p->at += (int64_t)n * p->step;
+        p->left -= n;
+        return start;
+}
+
+static void fold_floats(const Fold *f, const Tensor *const *in, const Walk *walks, Tensor *out) {
+        Piece a = {.walk = walks[0]}, b = {.walk = walks[1]};
+
+        for (size_t at = 0, n; at < out->count; at += n) {
+                const float *x, *y;
+
+                n = piece_size(&a);
+                n = MIN(n, piece_size(&b));
+                x = piece_take(&a, in[0]->f32, n);
+                y = piece_take(&b, in[1]->f32, n);
+                f->f32(x, y, out->f32 + at, n);
+        }
+}
+
 /* divisor: of the result, for Mean. */
 static int fold_run_divided(const Fold *f, const Node *n, const Tensor *const *in, double divisor,
                             Tensor **out, Error *e) {
@@ -136,6 +180,10 @@ static int fold_run_divided(const Fold *f, const Node *n, const Tensor *const *i
         wide = type_wide(in[0]->type);
         for (size_t i = 0; i < n->n_inputs; i++)
                 walk_init_broadcast(walks + i, shapes + i, &all);
+        if (f->f32 && in[0]->type == ELEMENT_F32 && n->n_inputs == 2) {
+                fold_floats(f, in, walks, *out);
+                return 0;
+        }
         for (size_t at = 0; at < (*out)->count; at += BLOCK) {
                 size_t count = MIN(BLOCK, (*out)->count - at);
 
@@ -166,13 +214,22 @@ static int fold_run(const Fold *f, const Node *n, const Tensor *const *in, Tenso
                 }                                      \
         }
 
+#define FOLD_FLOATS(NAME, EXPR)                                                        \
+        static void NAME##_f32(const float *a, const float *b, float *ret, size_t n) { \
+                for (size_t i = 0; i < n; i++) {                                       \
+                        float x = a[i], y = b[i];                                      \
+                                                                                       \
+                        ret[i] = EXPR;                                                 \
+                }                                                                      \
+        }
+
 /* Also defines NAME_run. */
-#define FOLD(NAME, TYPES, TRUTH, VARIADIC, F64, I64, U64)                                       \
+#define FOLD(NAME, TYPES, TRUTH, VARIADIC, F64, I64, U64, ...)                                  \
         FOLD_LOOP(NAME##_f64, double, F64)                                                      \
         FOLD_LOOP(NAME##_i64, int64_t, I64)                                                     \
         FOLD_LOOP(NAME##_u64, uint64_t, U64)                                                    \
-        static const Fold NAME##_fold = {TYPES,      TRUTH,      VARIADIC,                      \
-                                         NAME##_f64, NAME##_i64, NAME##_u64};                   \
+        static const Fold NAME##_fold = {TYPES,      TRUTH,      VARIADIC,     NAME##_f64,      \
+                                         NAME##_i64, NAME##_u64, ##__VA_ARGS__};                \
         static int NAME##_run(const Node *n, const Tensor *const *in, Tensor **out, Error *e) { \
                 return fold_run(&NAME##_fold, n, in, out, e);                                   \
         }
@@ -199,10 +256,14 @@ static int64_t power(int64_t x, int64_t y) {
         return (int64_t)result;
 }
 
-FOLD(add, TYPES_NUMBER, false, false, x + y, WRAP(x, +, y), x + y)
-FOLD(sub, TYPES_NUMBER, false, false, x - y, WRAP(x, -, y), x - y)
-FOLD(mul, TYPES_NUMBER, false, false, x *y, WRAP(x, *, y), x *y)
-FOLD(div, TYPES_NUMBER, false, false, x / y, quotient(x, y), y ? x / y : 0)
+FOLD_FLOATS(add, x + y)
+FOLD_FLOATS(sub, x - y)
+FOLD_FLOATS(mul, x *y)
+FOLD_FLOATS(div, x / y)
+FOLD(add, TYPES_NUMBER, false, false, x + y, WRAP(x, +, y), x + y, add_f32)
+FOLD(sub, TYPES_NUMBER, false, false, x - y, WRAP(x, -, y), x - y, sub_f32)
+FOLD(mul, TYPES_NUMBER, false, false, x *y, WRAP(x, *, y), x *y, mul_f32)
+FOLD(div, TYPES_NUMBER, false, false, x / y, quotient(x, y), y ? x / y : 0, div_f32)
 FOLD(prelu, TYPES_NUMBER, false, false, x < 0 ? x * y : x, x < 0 ? WRAP(x, *, y) : x, x)
 FOLD(power, TYPES_NUMBER, false, false, pow(x, y), power(x, y),
      (uint64_t)power((int64_t)x, (int64_t)y))
@@ -282,6 +343,7 @@ typedef struct Map {
         void (*f64)(double *a, size_t n, const double *p);
         void (*i64)(int64_t *a, size_t n);
         void (*u64)(uint64_t *a, size_t n);
+        void (*f32)(const float *x, float *ret, size_t n, const double *p); /* or NULL */
 } Map;
 
 static int map_run(const Map *m, const Node *n, const Tensor *x, Tensor **out, Error *e) {
@@ -299,6 +361,10 @@ static int map_run(const Map *m, const Node *n, const Tensor *x, Tensor **out, E
                 return r;
         for (size_t i = 0; i < 2 && m->parameter[i]; i++)
                 p[i] = (double)attribute_float(n, m->parameter[i], m->fallback[i]);
+        if (m->f32 && x->type == ELEMENT_F32) {
+                m->f32(x->f32, (*out)->f32, x->count, p);
+                return 0;
+        }
         for (size_t at = 0; at < x->count; at += BLOCK) {
                 size_t count = MIN(BLOCK, x->count - at);
 
@@ -335,24 +401,60 @@ static int map_run(const Map *m, const Node *n, const Tensor *x, Tensor **out, E
                         .types = TYPES_FLOAT, .f64 = NAME##_f64, ##__VA_ARGS__}; \
         MAP_RUN(NAME)
 
-#define MAP_NUMBER(NAME, TYPES, F64, I64, U64)                                                    \
-        static void NAME##_f64(double *a, size_t n, const double *p) MAP_LOOP(                    \
-                double, F64) static void NAME##_i64(int64_t *a, size_t n)                         \
-                MAP_LOOP(int64_t, I64) static void NAME##_u64(uint64_t *a, size_t n) MAP_LOOP(    \
-                        uint64_t, U64) static const Map NAME##_map = {                            \
-                        .types = TYPES, .f64 = NAME##_f64, .i64 = NAME##_i64, .u64 = NAME##_u64}; \
+#define MAP_NUMBER(NAME, TYPES, F64, I64, U64, ...)                                               \
+        static void NAME##_f64(double *a, size_t n, const double *p)                              \
+                MAP_LOOP(double, F64) static void NAME##_i64(int64_t *a, size_t n) MAP_LOOP(      \
+                        int64_t, I64) static void NAME##_u64(uint64_t *a, size_t n)               \
+                        MAP_LOOP(uint64_t, U64) static const Map NAME##_map = {.types = TYPES,    \
+                                                                               .f64 = NAME##_f64, \
+                                                                               .i64 = NAME##_i64, \
+                                                                               .u64 = NAME##_u64, \
+                                                                               ##__VA_ARGS__};    \
         MAP_RUN(NAME)
 
 #define PARAMETER(NAME, FALLBACK) .parameter = {NAME}, .fallback = {FALLBACK}
 #define PARAMETERS(A, FA, B, FB) .parameter = {A, B}, .fallback = {FA, FB}
 
+static void relu_f32(const float *x, float *ret, size_t n, const double *p) {
+        for (size_t i = 0; i < n; i++)
+                ret[i] = x[i] < 0 ? 0 : x[i];
+}
+
+/* The product of two floats is exact in double, so it is rounded once either way. By bits, because
+ * a branch on the sign is wrong every other time. */
+static void leaky_relu_f32(const float *x, float *ret, size_t n, const double *p) {
+        float slope = (float)p[0];
+
+        for (size_t i = 0; i < n; i++) {
+                float v = x[i], below = v * slope;
+                uint32_t negative = v < 0 ? UINT32_MAX : 0, a, b;
+
+                memcpy(&a, &below, sizeof(a));
+                memcpy(&b, &v, sizeof(b));
+                a = (a & negative) | (b & ~negative);
+                memcpy(ret + i, &a, sizeof(a));
+        }
+}
+
+static void sigmoid_f32(const float *x, float *ret, size_t n, const double *p) {
+        fast_sigmoid(x, ret, n);
+}
+
+static void tanh_f32(const float *x, float *ret, size_t n, const double *p) {
+        fast_tanh(x, ret, n);
+}
+
+static void exp_f32(const float *x, float *ret, size_t n, const double *p) {
+        fast_exp(x, ret, n);
+}
+
 /* NaN stays NaN. */
-MAP_NUMBER(relu, TYPES_FLOAT | TYPES_SIGNED, x < 0 ? 0 : x, x < 0 ? 0 : x, x)
+MAP_NUMBER(relu, TYPES_FLOAT | TYPES_SIGNED, x < 0 ? 0 : x, x < 0 ? 0 : x, x, .f32 = relu_f32)
 MAP_NUMBER(abs, TYPES_NUMBER, fabs(x), x < 0 ? WRAP(0, -, x) : x, x)
 MAP_NUMBER(neg, TYPES_FLOAT | TYPES_SIGNED, -x, WRAP(0, -, x), x)
 MAP_NUMBER(sign, TYPES_NUMBER, isnan(x) ? x : (double)((x > 0) - (x < 0)), (x > 0) - (x < 0), x > 0)
 MAP_NUMBER(not, TYPE(BOOL), x, x, !x)
-MAP_FLOAT(leaky_relu, x < 0 ? x * p[0] : x, PARAMETER("alpha", 0.01f))
+MAP_FLOAT(leaky_relu, x < 0 ? x * p[0] : x, PARAMETER("alpha", 0.01f), .f32 = leaky_relu_f32)
 MAP_FLOAT(thresholded_relu, x > p[0] ? x : 0, PARAMETER("alpha", 1.0f))
 MAP_FLOAT(elu, x < 0 ? p[0] * expm1(x) : x, PARAMETER("alpha", 1.0f))
 MAP_FLOAT(celu, x < 0 ? p[0] * expm1(x / p[0]) : x, PARAMETER("alpha", 1.0f))
@@ -360,11 +462,11 @@ MAP_FLOAT(selu, p[1] * (x > 0 ? x : p[0] * expm1(x)),
           PARAMETERS("alpha", 1.67326319f, "gamma", 1.05070102f))
 MAP_FLOAT(hard_sigmoid, CLAMP(p[0] * x + p[1], 0, 1), PARAMETERS("alpha", 0.2f, "beta", 0.5f))
 MAP_FLOAT(hard_swish, x *CLAMP(x / 6 + 0.5, 0, 1))
-MAP_FLOAT(sigmoid, 1 / (1 + exp(-x)))
+MAP_FLOAT(sigmoid, 1 / (1 + exp(-x)), .f32 = sigmoid_f32)
 MAP_FLOAT(softplus, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))
 MAP_FLOAT(softsign, x / (1 + fabs(x)))
-MAP_FLOAT(tanh, tanh(x))
-MAP_FLOAT(exp, exp(x))
+MAP_FLOAT(tanh, tanh(x), .f32 = tanh_f32)
+MAP_FLOAT(exp, exp(x), .f32 = exp_f32)
 MAP_FLOAT(log, log(x))
 MAP_FLOAT(sqrt, sqrt(x))
 MAP_FLOAT(reciprocal, 1 / x)

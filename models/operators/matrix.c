@@ -9,6 +9,9 @@
  * MatMul, Gemm and BatchNormalization.
  */
 
+/* As many rows are worth the packing of the other matrix. */
+#define FAST_ROWS ((size_t)4)
+
 static int same_types(const Tensor *a, const Tensor *b, Error *e) {
         if (a->type == b->type)
                 return 0;
@@ -41,6 +44,12 @@ static int matmul_run(const Node *n, const Tensor *const *in, Tensor **out, Erro
         r = output_new(in[0]->type, &s.out, out, e);
         if (r < 0)
                 return r;
+        if (type_wide(a->type) == WIDE_F64 && b->rank == 2 && s.left > 0) {
+                /* A stack of matrices is one higher matrix. */
+                s.product.m = s.left / s.product.n;
+                if (s.product.m >= FAST_ROWS)
+                        return product_floats(&s.product, a, b, /* sum= */ NULL, *out);
+        }
         for (size_t at = 0; (count = stacks_next(&s, a, b, &sums, &row, &column)) > 0; at += count)
                 elements_store(*out, at, count, type_wide(a->type), &sums);
         return 0;
@@ -108,6 +117,7 @@ static int gemm_run(const Node *n, const Tensor *const *in, Tensor **out, Error 
         double beta = (double)attribute_float(n, "beta", 1);
         Block sums, bias = {};
         Shape to = {.rank = 2}, from;
+        int64_t c_row = 0, c_column = 0;
         Product p;
         Walk walk;
         int r;
@@ -131,6 +141,8 @@ static int gemm_run(const Node *n, const Tensor *const *in, Tensor **out, Error 
                 if (r < 0)
                         return r;
                 from = shape_of(c);
+                c_column = c->rank > 0 && c->dim[c->rank - 1] != 1;
+                c_row = c->rank > 1 && c->dim[0] != 1 ? c->dim[1] : 0;
         }
         r = output_new(in[0]->type, &to, out, e);
         if (r < 0 || (*out)->count == 0)
@@ -138,6 +150,8 @@ static int gemm_run(const Node *n, const Tensor *const *in, Tensor **out, Error 
         r = operator_spend(n, p.m, p.k, p.n, e);
         if (r < 0)
                 return r;
+        if (type_wide(a->type) == WIDE_F64 && p.m >= FAST_ROWS)
+                return product_floats(&p, a, b, &(Sum){alpha, beta, c, c_row, c_column}, *out);
         if (c)
                 walk_init_broadcast(&walk, &from, &to);
         for (size_t row = 0; row < p.m; row++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
+#include "models/operators/fast.h"
 #include "models/operators/product.h"
 
 int product_operand(const Tensor *t, const char *what, Tensor **owned, const Tensor **ret,
@@ -73,6 +74,93 @@ void product_sums(const Product *p, const Tensor *a, int64_t a_at, const Tensor 
                 sums_i32(p, a->i32 + a_at, b->i32 + b_at, count, sums->u64);
         else
                 sums_i64(p, a->i64 + a_at, b->i64 + b_at, count, sums->u64);
+}
+
+/* Columns column … column + count - 1 of b for fast_tile(): the last panel is filled up with zeros.
+ */
+static void pack(const Product *p, const Tensor *b, size_t column, size_t count, double *panels) {
+        for (size_t j = 0; j < count; j += PANEL, panels += p->k * PANEL) {
+                size_t width = MIN(PANEL, count - j);
+                int64_t at = (int64_t)(column + j) * p->b_column;
+
+                if (width < PANEL)
+                        memset(panels, 0, p->k * PANEL * sizeof(*panels));
+                for (size_t k = 0; k < p->k; k++, at += p->b_row)
+                        for (size_t i = 0; i < width; i++) {
+                                int64_t from = at + (int64_t)i * p->b_column;
+
+                                panels[k * PANEL + i] = b->type == ELEMENT_F64
+                                                                ? b->f64[from]
+                                                                : (double)b->f32[from];
+                        }
+        }
+}
+
+/* To out[at] …: the sums, or with sum, what it makes of them and of c. */
+static void give_row(const Sum *sum, const Block *c, Block *sums, size_t at, size_t n,
+                     Tensor *out) {
+        if (sum && out->type == ELEMENT_F32) {
+                fast_combine(sum->alpha, sums, sum->beta, c, out->f32 + at, n);
+                return;
+        }
+        for (size_t i = 0; sum && i < n; i++)
+                sums->f64[i] = sum->alpha * sums->f64[i] + sum->beta * c->f64[i];
+        elements_store(out, at, n, WIDE_F64, sums);
+}
+
+/* Rows row … row + rows - 1 of the product. */
+static void run_tile(const Product *p, const Tensor *a, const double *panels, size_t row,
+                     size_t rows, size_t count, Block *sums) {
+        Block from[PANEL_ROWS];
+
+        for (size_t r = 0; r < rows; r++)
+                memset(sums[r].f64, 0, (count + PANEL - 1) / PANEL * PANEL * sizeof(double));
+        for (size_t k = 0; k < p->k; k += BLOCK) {
+                const Tile tile = {
+                        .a = from,
+                        .panels = panels + k * PANEL,
+                        .rows = rows,
+                        .k = MIN(BLOCK, p->k - k),
+                        .columns = count,
+                        .stride = p->k * PANEL,
+                };
+
+                for (size_t r = 0; r < rows; r++)
+                        elements_load(a, (int64_t)(row + r) * p->a_row + (int64_t)k * p->a_column,
+                                      p->a_column, tile.k, &from[r]);
+                fast_tile(&tile, sums);
+        }
+}
+
+int product_floats(const Product *p, const Tensor *a, const Tensor *b, const Sum *sum,
+                   Tensor *out) {
+        size_t widest = (MIN(BLOCK, p->n) + PANEL - 1) / PANEL * PANEL;
+        _cleanup_free_
+        double *panels = aligned_alloc(PANEL * sizeof(double),
+                                       MAX(p->k, (size_t)1) * widest * sizeof(double));
+        Block sums[PANEL_ROWS], c = {};
+
+        if (!panels)
+                return -ENOMEM;
+        for (size_t column = 0; column < p->n; column += BLOCK) {
+                size_t count = MIN(BLOCK, p->n - column);
+
+                pack(p, b, column, count, panels);
+                for (size_t row = 0; row < p->m; row += PANEL_ROWS) {
+                        size_t rows = MIN(PANEL_ROWS, p->m - row);
+
+                        run_tile(p, a, panels, row, rows, count, sums);
+                        for (size_t r = 0; r < rows; r++) {
+                                if (sum && sum->c && (row + r == 0 || sum->c_row != 0))
+                                        elements_load(sum->c,
+                                                      (int64_t)(row + r) * sum->c_row +
+                                                              (int64_t)column * sum->c_column,
+                                                      sum->c_column, count, &c);
+                                give_row(sum, &c, &sums[r], (row + r) * p->n + column, count, out);
+                        }
+                }
+        }
+        return 0;
 }
 
 /* The walk over the starts of one operand's matrices, in the order of the result's. */

@@ -29,6 +29,18 @@ int product_operand(const Tensor *t, const char *what, Tensor **owned, const Ten
 void product_sums(const Product *p, const Tensor *a, int64_t a_at, const Tensor *b, int64_t b_at,
                   size_t row, size_t column, size_t count, Block *sums);
 
+/* alpha A B + beta C, where C may be NULL. Steps of C are in elements: 0 where it is broadcast. */
+typedef struct Sum {
+        double alpha, beta;
+        const Tensor *c;
+        int64_t c_row, c_column;
+} Sum;
+
+/* The whole of a product of floats, each matrix at the start of its tensor, to out: m × n, one
+ * after the other. sum: NULL for the product alone. The same bits as by product_sums(). Returns 0
+ * or -ENOMEM. */
+int product_floats(const Product *p, const Tensor *a, const Tensor *b, const Sum *sum, Tensor *out);
+
 /* A product of two stacks of matrices, computed piece by piece in the order of the result. */
 typedef struct Stacks {
         Product product;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "models/operators/common.h"
+#include "models/operators/fast.h"
 
 /*
  * What runs along an axis or takes axes away: Softmax, ArgMax, ReduceSum and their kin.
@@ -56,6 +57,32 @@ static void hardmax(double *x, size_t n) {
                 x[i] = i == best;
 }
 
+/* Lines of at most BLOCK floats, one after the other: as many at a time as a block takes. */
+static void softmax_floats(const float *x, float *ret, size_t lines, size_t length) {
+        Block block;
+
+        for (size_t n; lines > 0; lines -= n, x += n * length, ret += n * length) {
+                n = MIN(lines, BLOCK / length);
+                for (size_t at = 0; at < n * length; at += length) {
+                        float max = x[at];
+
+                        for (size_t i = 1; i < length; i++)
+                                max = MAX(max, x[at + i]);
+                        for (size_t i = 0; i < length; i++)
+                                block.f64[at + i] = (double)x[at + i] - (double)max;
+                }
+                fast_exp_f64(block.f64, n * length);
+                for (size_t at = 0; at < n * length; at += length) {
+                        double sum = 0;
+
+                        for (size_t i = 0; i < length; i++)
+                                sum += block.f64[at + i];
+                        for (size_t i = 0; i < length; i++)
+                                ret[at + i] = (float)(block.f64[at + i] / sum);
+                }
+        }
+}
+
 static int line_run(void (*function)(double *x, size_t n), const Node *n, const Tensor *x,
                     Tensor **out, Error *e) {
         _cleanup_free_
@@ -78,6 +105,10 @@ static int line_run(void (*function)(double *x, size_t n), const Node *n, const 
         if (r < 0)
                 return r;
         l = lines_of(&s, axis, n->opset < 13 ? s.rank : axis + 1);
+        if (function == softmax && x->type == ELEMENT_F32 && l.inner == 1 && l.length <= BLOCK) {
+                softmax_floats(x->f32, (*out)->f32, l.outer, l.length);
+                return 0;
+        }
         line = calloc(l.length, sizeof(*line));
         if (!line)
                 return -ENOMEM;
