@@ -184,7 +184,7 @@ static int forest_values(const Cells *c, size_t first, double *values) {
         if (f->exact && f->exact[0])
                 split_scores(f, row, scores);
         else
-                tree_ensemble_scores(f->ensemble, row, scores);
+                tree_ensemble_scores(f->ensemble, row, /* width= */ 0, 1, scores);
         for (size_t i = first;
              i < c->n && c->cells[i].kind == CELL_TREES && c->cells[i].forest == cell->forest; i++)
                 values[i] = scores[c->cells[i].output];

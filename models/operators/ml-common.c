@@ -23,6 +23,11 @@ int rows_init(const Tensor *t, Rows *ret, Error *e) {
 }
 
 void rows_get(const Rows *rows, size_t i, double *ret) {
+        if (rows->tensor->type == ELEMENT_F32) {
+                for (size_t k = 0; k < rows->width; k++)
+                        ret[k] = (double)rows->tensor->f32[i * rows->width + k];
+                return;
+        }
         for (size_t k = 0; k < rows->width; k++)
                 ret[k] = tensor_get_f64(rows->tensor, i * rows->width + k);
 }

@@ -273,6 +273,7 @@ static int expand(Parser *p, size_t tree, size_t i) {
         r = parse_mode(p, at, &node->mode);
         if (r < 0 || node->mode == ENSEMBLE_LEAF)
                 return r;
+        p->ensemble->other_modes |= node->mode != ENSEMBLE_LEQ;
         r = read_branch(p, at, node);
         if (r < 0)
                 return r;

@@ -23,12 +23,50 @@ static bool branch_yes(const EnsembleNode *node, double x) {
         }
 }
 
-size_t tree_ensemble_leaf(const TreeEnsemble *t, size_t tree, const double *row) {
+#define TOGETHER ((size_t)8)    /* rows that go down a tree side by side */
+#define ROWS_BLOCK ((size_t)64) /* that a tree judges while it is in the cache */
+
+/* One step down from each node, or none from a leaf: without a branch that depends on the row.
+ * Returns whether any moved. */
+static bool step_down(const EnsembleNode *nodes, const double *rows, size_t width, size_t n,
+                      uint32_t *at) {
+        bool moved = false;
+
+        for (size_t i = 0; i < n; i++) {
+                const EnsembleNode *node = nodes + at[i];
+                double x = rows[i * width + node->feature];
+                bool yes = (x <= node->threshold) | (isnan(x) & node->missing_yes);
+                bool leaf = node->mode == ENSEMBLE_LEAF;
+                uint32_t next = yes ? node->yes : node->no;
+
+                at[i] = leaf ? at[i] : next;
+                moved |= !leaf;
+        }
+        return moved;
+}
+
+static uint32_t find_leaf(const TreeEnsemble *t, size_t tree, const double *row) {
         const EnsembleNode *node = t->nodes + t->trees[tree].root;
 
         while (node->mode != ENSEMBLE_LEAF)
                 node = t->nodes + (branch_yes(node, row[node->feature]) ? node->yes : node->no);
-        return (size_t)(node - t->nodes);
+        return (uint32_t)(node - t->nodes);
+}
+
+/* The leaves that n <= TOGETHER rows end at. */
+static void find_leaves(const TreeEnsemble *t, size_t tree, const double *rows, size_t width,
+                        size_t n, uint32_t *ret) {
+        for (size_t i = 0; i < n; i++)
+                ret[i] = t->other_modes || t->n_features == 0 ? find_leaf(t, tree, rows + i * width)
+                                                              : t->trees[tree].root;
+        if (t->other_modes || t->n_features == 0)
+                return;
+        if (n == TOGETHER)
+                while (step_down(t->nodes, rows, width, TOGETHER, ret))
+                        ;
+        else
+                while (step_down(t->nodes, rows, width, n, ret))
+                        ;
 }
 
 static double aggregate(Aggregate how, double score, double weight) {
@@ -42,20 +80,16 @@ static double aggregate(Aggregate how, double score, double weight) {
         }
 }
 
-void tree_ensemble_scores(const TreeEnsemble *t, const double *row, double *ret) {
-        bool extreme = t->aggregate == AGGREGATE_MIN || t->aggregate == AGGREGATE_MAX;
+static void vote(const TreeEnsemble *t, uint32_t leaf, double *ret) {
+        for (size_t k = t->nodes[leaf].yes; k < t->nodes[leaf].no; k++) {
+                const EnsembleVote *vote = t->votes + k;
 
-        for (size_t i = 0; i < t->n_scores; i++)
-                ret[i] = extreme ? (double)NAN : 0;
-        for (size_t i = 0; i < t->n_trees; i++) {
-                const EnsembleNode *leaf = t->nodes + tree_ensemble_leaf(t, i, row);
-
-                for (size_t k = leaf->yes; k < leaf->no; k++) {
-                        const EnsembleVote *vote = t->votes + k;
-
-                        ret[vote->score] = aggregate(t->aggregate, ret[vote->score], vote->weight);
-                }
+                ret[vote->score] = aggregate(t->aggregate, ret[vote->score], vote->weight);
         }
+}
+
+/* What the votes come to, in the order of the trees for each row. */
+static void finish_scores(const TreeEnsemble *t, double *ret) {
         for (size_t i = 0; i < t->n_scores; i++) {
                 if (isnan(ret[i]))
                         ret[i] = 0;
@@ -65,29 +99,64 @@ void tree_ensemble_scores(const TreeEnsemble *t, const double *row, double *ret)
         }
 }
 
-/* labels: NULL for a regressor. */
-static int score_rows(const TreeEnsemble *t, const Rows *rows, Tensor *labels, Tensor *scores) {
-        _cleanup_free_
-        double *row = calloc(rows->width + 1, sizeof(*row)), *score = NULL;
-        size_t width = t->binary ? 2 : t->n_scores;
+void tree_ensemble_scores(const TreeEnsemble *t, const double *rows, size_t width, size_t n,
+                          double *ret) {
+        bool extreme = t->aggregate == AGGREGATE_MIN || t->aggregate == AGGREGATE_MAX;
 
-        score = calloc(width, sizeof(*score));
-        if (!row || !score)
+        for (size_t i = 0; i < n * t->n_scores; i++)
+                ret[i] = extreme ? (double)NAN : 0;
+        for (size_t tree = 0; tree < t->n_trees; tree++)
+                for (size_t i = 0; i < n; i += TOGETHER) {
+                        size_t count = MIN(TOGETHER, n - i);
+                        uint32_t leaves[TOGETHER];
+
+                        find_leaves(t, tree, rows + i * width, width, count, leaves);
+                        for (size_t k = 0; k < count; k++)
+                                vote(t, leaves[k], ret + (i + k) * t->n_scores);
+                }
+        for (size_t i = 0; i < n; i++)
+                finish_scores(t, ret + i * t->n_scores);
+}
+
+/* From what the trees say to labels (NULL: not wanted) and scores of row i. room: [width]. */
+static int give_row(const TreeEnsemble *t, size_t i, const double *said, size_t width, double *room,
+                    Tensor *labels, Tensor *scores) {
+        if (t->binary)
+                scores_pair(said[0], t->probability, room);
+        else
+                memcpy(room, said, width * sizeof(*room));
+        if (labels) {
+                int r = labels_set(&t->labels, labels, i, scores_argmax(room, width));
+
+                if (r < 0)
+                        return r;
+        }
+        post_transform_apply(t->post_transform, room, width);
+        for (size_t k = 0; k < width; k++)
+                scores->f32[i * width + k] = (float)room[k];
+        return 0;
+}
+
+static int score_rows(const TreeEnsemble *t, const Rows *rows, Tensor *labels, Tensor *scores) {
+        size_t width = t->binary ? 2 : t->n_scores, block = MIN(rows->n, ROWS_BLOCK);
+        _cleanup_free_
+        double *in = calloc(block * rows->width + 1, sizeof(*in)), *said = NULL;
+
+        said = calloc(block * t->n_scores + width, sizeof(*said));
+        if (!in || !said)
                 return -ENOMEM;
-        for (size_t i = 0; i < rows->n; i++) {
-                rows_get(rows, i, row);
-                tree_ensemble_scores(t, row, score);
-                if (t->binary)
-                        scores_pair(score[0], t->probability, score);
-                if (labels) {
-                        int r = labels_set(&t->labels, labels, i, scores_argmax(score, width));
+        for (size_t first = 0, n; first < rows->n; first += n) {
+                n = MIN(block, rows->n - first);
+                for (size_t i = 0; i < n; i++)
+                        rows_get(rows, first + i, in + i * rows->width);
+                tree_ensemble_scores(t, in, rows->width, n, said);
+                for (size_t i = 0; i < n; i++) {
+                        int r = give_row(t, first + i, said + i * t->n_scores, width,
+                                         said + block * t->n_scores, labels, scores);
 
                         if (r < 0)
                                 return r;
                 }
-                post_transform_apply(t->post_transform, score, width);
-                for (size_t k = 0; k < width; k++)
-                        scores->f32[i * width + k] = (float)score[k];
         }
         return 0;
 }
@@ -116,7 +185,7 @@ static int run_ensemble(const Node *n, const TreeEnsemble *t, const Tensor *x, T
         r = tensor_new(ELEMENT_F32, 2, dim, &scores);
         if (r < 0)
                 return r;
-        if (classifier) {
+        if (classifier && (!n->outputs || n->outputs[0] != GRAPH_NO_VALUE)) {
                 r = labels_tensor_new(&t->labels, rows.n, &labels);
                 if (r < 0)
                         return r;

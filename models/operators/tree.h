@@ -56,6 +56,7 @@ typedef enum Aggregate {
 typedef struct TreeEnsemble {
         size_t n_nodes;
         EnsembleNode *nodes; /* of all trees, one after the other */
+        bool other_modes;    /* than ENSEMBLE_LEQ, of a branch */
         size_t n_trees;
         EnsembleTree *trees;
         size_t n_votes;
@@ -85,7 +86,7 @@ int tree_ensemble_parse(const Node *n, TreeEnsemble **ret, Error *e);
 TreeEnsemble *tree_ensemble_free(TreeEnsemble *t);
 DEFINE_CLEANUP(TreeEnsemble *, tree_ensemble_free);
 
-/* Index of the leaf that a row of at least n_features values ends at. */
-size_t tree_ensemble_leaf(const TreeEnsemble *t, size_t tree, const double *row);
-/* [n_scores] aggregated and with the base, before any transform. */
-void tree_ensemble_scores(const TreeEnsemble *t, const double *row, double *ret);
+/* Aggregated and with the base, before any transform: rows of width values, at least n_features, to
+ * rows of n_scores. */
+void tree_ensemble_scores(const TreeEnsemble *t, const double *rows, size_t width, size_t n,
+                          double *ret);
