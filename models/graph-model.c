@@ -32,15 +32,22 @@ static void drop_outputs(GraphModel *g) {
 }
 
 static void put_row(GraphModel *g, size_t i, const float *row) {
-        for (size_t k = 0; k < g->n_features; k++) {
-                size_t f = g->feature[k];
-                float x = row[f];
+        float z[FEATURE_COUNT];
 
-                if (g->standardised)
-                        x = CLAMP((x - g->mean[f]) / g->deviation[f], -MODEL_INPUT_MAX,
-                                  MODEL_INPUT_MAX);
-                tensor_set_f64(g->in, i * g->n_features + k, (double)x);
+        if (g->standardised) {
+                for (size_t f = 0; f < FEATURE_COUNT; f++) {
+                        float x = (row[f] - g->mean[f]) / g->deviation[f];
+
+                        z[f] = CLAMP(x, -MODEL_INPUT_MAX, MODEL_INPUT_MAX);
+                }
+                row = z;
         }
+        if (g->in->type == ELEMENT_F32)
+                for (size_t k = 0; k < g->n_features; k++)
+                        g->in->f32[i * g->n_features + k] = row[g->feature[k]];
+        else
+                for (size_t k = 0; k < g->n_features; k++)
+                        g->in->f64[i * g->n_features + k] = (double)row[g->feature[k]];
 }
 
 /* The first n rows of g->in; what a fixed number of rows leaves over is what was there before. */
@@ -392,6 +399,8 @@ int graph_model_new(const GraphModelSpec *spec, Graph *graph, Model **ret, Error
                 r = error_set(e, -ENOMEM, "out of memory");
         else
                 r = try_out(g, spec->output, e);
+        if (r >= 0) /* what else it gives, labels say, is for nobody */
+                r = graph_keep_output(graph, g->output);
         if (r < 0) {
                 if (g->outputs)
                         drop_outputs(g);
@@ -400,6 +409,7 @@ int graph_model_new(const GraphModelSpec *spec, Graph *graph, Model **ret, Error
                 graph_model_free(&g->model);
                 return r;
         }
+        g->output = 0;
         *ret = &g->model;
         return 0;
 }

@@ -382,3 +382,44 @@ int graph_finish(Graph *g, Error *e) {
         }
         return 0;
 }
+
+static bool drop_unused_outputs(Node *n, const bool *used) {
+        bool any = false;
+
+        for (size_t k = 0; k < n->n_outputs; k++)
+                if (n->outputs[k] != GRAPH_NO_VALUE && used[n->outputs[k]])
+                        any = true;
+                else
+                        n->outputs[k] = GRAPH_NO_VALUE;
+        return any;
+}
+
+int graph_keep_output(Graph *g, size_t i) {
+        _cleanup_free_
+        bool *used = calloc(MAX(g->n_values, 1u), sizeof(*used)), *stays = NULL;
+        size_t n = 0;
+
+        if (i >= g->n_outputs)
+                return -EINVAL;
+        stays = calloc(MAX(g->n_nodes, 1u), sizeof(*stays));
+        if (!used || !stays)
+                return -ENOMEM;
+        g->outputs[0] = g->outputs[i];
+        g->n_outputs = 1;
+        used[g->outputs[0]] = true;
+        for (size_t k = g->n_nodes; k-- > 0;) {
+                const Node *node = g->nodes + k;
+
+                stays[k] = drop_unused_outputs(g->nodes + k, used);
+                for (size_t m = 0; stays[k] && m < node->n_inputs; m++)
+                        if (node->inputs[m] != GRAPH_NO_VALUE)
+                                used[node->inputs[m]] = true;
+        }
+        for (size_t k = 0; k < g->n_nodes; k++)
+                if (stays[k])
+                        g->nodes[n++] = g->nodes[k];
+                else
+                        node_done(g->nodes + k);
+        g->n_nodes = n;
+        return 0;
+}

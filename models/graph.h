@@ -103,6 +103,10 @@ void attribute_done(Attribute *a);
  * *e naming node or value, or -ENOMEM. */
 int graph_finish(Graph *g, Error *e);
 
+/* Makes output number i of a finished graph its only one, and takes away what nothing else needs:
+ * nodes, and single outputs of nodes (GRAPH_NO_VALUE). Returns 0, -EINVAL or -ENOMEM. */
+int graph_keep_output(Graph *g, size_t i);
+
 /* Runs the graph: inputs in the order of g->inputs (type must be equal; shape is for the operators
  * to judge, but rank and fixed dimensions are checked), outputs new tensors in the order of
  * g->outputs. Returns 0, -EINVAL or -ENOTSUP (the node and the reason are in *e), -EFBIG (more work

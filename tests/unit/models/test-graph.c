@@ -378,6 +378,33 @@ static void test_visit(void **state) {
         assert_null(y);
 }
 
+/* 0 -> 1 -> 3, and 0 -> 2 -> 4: of the two outputs one stays, with what it needs. */
+static void test_keep_output(void **state) {
+        _cleanup_(graph_freep)
+        Graph *g = graph_with(5);
+        _cleanup_(tensor_freep)
+        Tensor *x = vector(1, 2), *y = NULL;
+
+        add(g, &sum, "a", LIST(0), LIST(1));
+        add(g, &sum, "b", LIST(0), LIST(2));
+        add(g, &sum, "c", LIST(1), LIST(3));
+        add(g, &sum, "d", LIST(2), LIST(4));
+        add_input(g, 0, 2);
+        graph_add_output(g, 3);
+        graph_add_output(g, 4);
+        assert_int_equal(graph_finish(g, NULL), 0);
+        assert_int_equal(graph_keep_output(g, 2), -EINVAL);
+        assert_int_equal(g->n_nodes, 4);
+        assert_int_equal(graph_keep_output(g, 1), 0);
+        assert_int_equal(g->n_outputs, 1);
+        assert_int_equal(g->outputs[0], 4);
+        assert_int_equal(g->n_nodes, 2);
+        assert_string_equal(g->nodes[0].name, "b");
+        assert_string_equal(g->nodes[1].name, "d");
+        assert_int_equal(graph_run(g, (const Tensor *const[]){x}, 1, &y, NULL), 0);
+        assert_non_null(y);
+}
+
 static void test_attributes(void **state) {
         _cleanup_(graph_freep)
         Graph *g = one_node(&sum);
@@ -418,12 +445,12 @@ static void test_tables(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_run),     cmocka_unit_test(test_order),
-                cmocka_unit_test(test_refused), cmocka_unit_test(test_arity),
-                cmocka_unit_test(test_inputs),  cmocka_unit_test(test_node_errors),
-                cmocka_unit_test(test_lazy),    cmocka_unit_test(test_memory),
-                cmocka_unit_test(test_visit),   cmocka_unit_test(test_attributes),
-                cmocka_unit_test(test_tables),
+                cmocka_unit_test(test_run),        cmocka_unit_test(test_order),
+                cmocka_unit_test(test_refused),    cmocka_unit_test(test_arity),
+                cmocka_unit_test(test_inputs),     cmocka_unit_test(test_node_errors),
+                cmocka_unit_test(test_lazy),       cmocka_unit_test(test_memory),
+                cmocka_unit_test(test_visit),      cmocka_unit_test(test_keep_output),
+                cmocka_unit_test(test_attributes), cmocka_unit_test(test_tables),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
