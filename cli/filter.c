@@ -75,7 +75,8 @@ static const json_object *find_row(Context *c, const char *interface, json_objec
         return NULL;
 }
 
-int filter_interface(Context *c, const char *named, char *ret, size_t size) {
+/* The interface that is named, or the only one with a filter. Returns an exit status. */
+static int interface_or_only(Context *c, const char *named, char *ret, size_t size) {
         _cleanup_json_ json_object *rows = NULL;
         Error e = ERROR_INIT;
         const char *only;
@@ -263,7 +264,8 @@ static int choose_interface(Context *c, const Args *args, size_t i, char *ret, s
                 fail("the interface is named twice: %s and %s", args->positional[i], named);
                 return CLI_USAGE;
         }
-        return filter_interface(c, args->n_positional > i ? args->positional[i] : named, ret, size);
+        return interface_or_only(c, args->n_positional > i ? args->positional[i] : named, ret,
+                                 size);
 }
 
 /* Of how many packets it is a share stays as it is. */

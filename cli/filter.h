@@ -11,9 +11,6 @@
 int filter_call(Context *c, const char *method, bool rows, json_object **ret, Error *e,
                 const char *types, ...);
 
-/* The interface that is named, or the only one with a filter. Returns an exit status. */
-int filter_interface(Context *c, const char *named, char *ret, size_t size);
-
 int filter_show_status(Context *c);
 int filter_show_top(Context *c, const char *interface, uint32_t lines);
 int filter_show_source(Context *c, const char *interface, const char *source);

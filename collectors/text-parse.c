@@ -36,22 +36,6 @@ int text_parse_i64(const char **p, int64_t *ret) {
         return 0;
 }
 
-int text_skip_words(const char **p, unsigned n) {
-        const char *q = *p;
-
-        for (; n > 0; n--) {
-                size_t length;
-
-                q = skip_blanks(q);
-                length = strcspn(q, " \t\n");
-                if (length == 0)
-                        return -EBADMSG;
-                q += length;
-        }
-        *p = q;
-        return 0;
-}
-
 const char *text_find_key(const char *text, const char *key) {
         size_t length = strlen(key);
 

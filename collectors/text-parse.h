@@ -16,9 +16,6 @@ int text_parse_u64(const char **p, uint64_t *ret);
 /* The same with an optional '-'. */
 int text_parse_i64(const char **p, int64_t *ret);
 
-/* Moves behind n blank-separated words. Returns 0, or -EBADMSG where the line has fewer. */
-int text_skip_words(const char **p, unsigned n);
-
 /*
  * Finds the line "key:value" and returns where its value begins, blanks skipped; NULL: no such
  * line. key comes with the colon.

@@ -139,14 +139,6 @@ void filters_drop(Filters *f, FilterEntry *entry) {
         entry_free(entry);
 }
 
-int filters_detach(Filters *f, FilterEntry *entry, Error *e) {
-        int r = filter_detach(entry->filter, e);
-
-        if (r >= 0)
-                filters_drop(f, entry);
-        return r;
-}
-
 void filters_each_pin(const char *pin_root, void (*f)(const char *pin_dir, void *userdata),
                       void *userdata) {
         _cleanup_closedir_ DIR *dir = NULL;

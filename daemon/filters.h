@@ -66,9 +66,7 @@ void filters_clear(const char *pin_root, size_t *ret_detached, size_t *ret_faile
 /* Calls for the folder of each filter that is pinned; what is no such folder is left alone. */
 void filters_each_pin(const char *pin_root, void (*f)(const char *pin_dir, void *userdata),
                       void *userdata);
-/* Detaches and forgets it; where detaching fails it stays. */
-int filters_detach(Filters *f, FilterEntry *entry, Error *e);
-/* Forgets one that somebody else has detached. */
+/* Forgets one that is detached. */
 void filters_drop(Filters *f, FilterEntry *entry);
 int filter_entry_swap(FilterEntry *entry, const FilterFile *model, Error *e);
 

@@ -73,7 +73,8 @@ static Decision *push_for(Judge *j, const Proc *p, DecisionKind kind, Verdict v)
         return d;
 }
 
-uint32_t judge_changes_last_minute(Judge *j) {
+/* Demotions in the minute before j->at. */
+static uint32_t changes_last_minute(Judge *j) {
         while (j->n_changes > 0 && elapsed(j->at, j->changes[j->change_first]) >= MINUTE) {
                 j->change_first = (j->change_first + 1) % JUDGE_CHANGES_MAX;
                 j->n_changes--;
@@ -94,7 +95,7 @@ void judge_match_rule(Judge *j, Proc *p) {
 }
 
 /* A flip between classes that are dealt with alike is no change that would have to prove itself. */
-bool judge_same_dealing(const Judge *j, const Proc *p, LoadClass a, LoadClass b) {
+static bool is_same_dealing(const Judge *j, const Proc *p, LoadClass a, LoadClass b) {
         Treatment ta, tb;
 
         if (a == b)
@@ -110,13 +111,13 @@ float judge_confidence(const Judge *j, const Proc *p, const Prediction *predicti
         float sum = 0;
 
         for (int k = 0; k < _CLASS_COUNT; k++)
-                if (judge_same_dealing(j, p, c, (LoadClass)k))
+                if (is_same_dealing(j, p, c, (LoadClass)k))
                         sum += prediction->probability[k];
         return MIN(sum, 1.0f);
 }
 
 void judge_set_class(Judge *j, Proc *p, LoadClass load_class, float confidence, usec_t since) {
-        bool alike = judge_same_dealing(j, p, p->load_class, load_class);
+        bool alike = is_same_dealing(j, p, p->load_class, load_class);
 
         p->load_class = load_class;
         p->confidence = confidence;
@@ -243,7 +244,7 @@ static void fill_input(Judge *j, Proc *p, GuardInput *ret) {
                 .class_age = elapsed(j->at, p->class_since),
                 .since_release = p->released_at == USEC_INFINITY ? USEC_INFINITY
                                                                  : elapsed(j->at, p->released_at),
-                .changes_last_minute = judge_changes_last_minute(j),
+                .changes_last_minute = changes_last_minute(j),
                 .mode = p->in_trial ? j->trial_mode : j->policy.mode,
                 .in_scope = p->in_scope || p->in_trial,
                 .is_self = p->sample.pid == j->self,

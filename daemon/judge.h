@@ -52,9 +52,6 @@ typedef struct Judge {
 
 void judge_done(Judge *j);
 
-/* Whether those classes mean the same treatment to p, so that a change is none. */
-bool judge_same_dealing(const Judge *j, const Proc *p, LoadClass a, LoadClass b);
-
 /* Finds the rule anew where what it looks at has changed. */
 void judge_match_rule(Judge *j, Proc *p);
 
@@ -102,6 +99,3 @@ void judge_take_over(Judge *j, Proc *p);
 
 /* The administrator put it back: cool-down begins. */
 void judge_roll_back(Judge *j, Proc *p);
-
-/* Demotions in the minute before j->at. */
-uint32_t judge_changes_last_minute(Judge *j);

@@ -16,7 +16,6 @@ struct Sheet {
         FILE *file;
         sqlite3 *db;
         sqlite3_stmt *insert;
-        uint64_t n;
 };
 
 Sheet *sheet_free(Sheet *s) {
@@ -195,12 +194,7 @@ static int put_sqlite(Sheet *s, const Cell *cells, Error *e) {
 }
 
 int sheet_put(Sheet *s, const Cell *cells, Error *e) {
-        s->n++;
         return s->format == SHEET_CSV ? put_csv(s, cells, e) : put_sqlite(s, cells, e);
-}
-
-uint64_t sheet_count(const Sheet *s) {
-        return s->n;
 }
 
 static int finish_sqlite(Sheet *s, const char *json, Error *e) {

@@ -31,7 +31,6 @@ DEFINE_CLEANUP(Sheet *, sheet_free);
 
 /* One for each column. Returns 0 or -errno with *e set. */
 int sheet_put(Sheet *s, const Cell *cells, Error *e);
-uint64_t sheet_count(const Sheet *s);
 
 /* What is told about the rows: the table `meta` in SQLite, PATH.meta.json beside a CSV; json is
  * the whole of it. */

@@ -14,9 +14,6 @@
 static inline void sqlite3_finalizep(sqlite3_stmt **s) {
         (void)sqlite3_finalize(*s);
 }
-static inline void sqlite3_closep(sqlite3 **db) {
-        (void)sqlite3_close_v2(*db);
-}
 #define _cleanup_statement_ _cleanup_(sqlite3_finalizep)
 
 /* A result code (extended or not) as an errno: -ENOSPC full, -EUCLEAN damaged, -EIO, -EBUSY locked

@@ -36,12 +36,9 @@ static bool requant(Bounds v, const Requant *q, Interval *ret) {
         return true;
 }
 
-Interval interval_of_field(const FieldQuant *q) {
-        Interval x = {.low = q->requant.low, .high = q->requant.high};
-        Bounds v = {.low = q->low - q->offset, .high = q->high - q->offset};
-
-        (void)requant(v, &q->requant, &x);
-        return x;
+bool interval_of_field(const FieldQuant *q, Interval *ret) {
+        return requant((Bounds){(Wide)q->low - q->offset, (Wide)q->high - q->offset}, &q->requant,
+                       ret);
 }
 
 static int refuse(const Program *p, const Step *s, size_t output, const char *what, Error *e) {
@@ -204,14 +201,10 @@ int interval_analyse(Program *p, Error *e) {
 
         if (!cells)
                 return error_set(e, -ENOMEM, "out of memory");
-        for (size_t i = 0; i < p->n_fields; i++) {
-                const FieldQuant *q = &p->fields[i];
-
-                if (!requant((Bounds){(Wide)q->low - q->offset, (Wide)q->high - q->offset},
-                             &q->requant, &cells[i]))
+        for (size_t i = 0; i < p->n_fields; i++)
+                if (!interval_of_field(&p->fields[i], &cells[i]))
                         return error_set(e, -EOVERFLOW,
                                          "field %zu: value times multiplier beyond 64 bits", i);
-        }
         for (size_t i = 0; i < p->n_steps; i++) {
                 Step *s = &p->steps[i];
                 int r = analyse_step(p, s, cells, e);

@@ -6,8 +6,8 @@
 
 #include "models/compiler/program.h"
 
-/* What input cell `field` can be. */
-Interval interval_of_field(const FieldQuant *q);
+/* What the field's cell can be. Returns false where that needs more than 64 bits. */
+bool interval_of_field(const FieldQuant *q, Interval *ret);
 
 /*
  * Fills Step.outputs, .accumulator and .wide of every step. p has passed program_check(). Returns

@@ -60,8 +60,13 @@ static void *must(void *p) {
 }
 
 static Interval bounds(const Program *p, uint32_t cell) {
-        if (cell < p->n_fields)
-                return interval_of_field(&p->fields[cell]);
+        if (cell < p->n_fields) {
+                const FieldQuant *q = &p->fields[cell];
+                Interval x = {.low = q->requant.low, .high = q->requant.high};
+
+                (void)interval_of_field(q, &x);
+                return x;
+        }
         for (size_t i = p->n_steps; i-- > 0;)
                 if (cell >= p->steps[i].first)
                         return p->steps[i].outputs[cell - p->steps[i].first];
