@@ -38,13 +38,17 @@ int build_folder_init(BuildFolder *f, Error *e) {
         const char *dir = secure_getenv("TMPDIR");
         sigset_t held;
 
+        if (!dir || dir[0] != '/')
+                dir = "/tmp";
+        if (strlen(dir) > BUILD_FOLDER_MAX - 32)
+                return error_set(e, -ENAMETOOLONG, "TMPDIR has %zu characters: accepted are %d",
+                                 strlen(dir), BUILD_FOLDER_MAX - 32);
         sigemptyset(&held);
         for (size_t i = 0; i < ELEMENTSOF(ending); i++)
                 sigaddset(&held, ending[i]);
         (void)sigprocmask(SIG_BLOCK, &held, &f->mask);
 
-        snprintf(f->path, sizeof(f->path), "%.30s/aikm-compile.XXXXXX",
-                 dir && dir[0] == '/' && strlen(dir) <= 30 ? dir : "/tmp");
+        snprintf(f->path, sizeof(f->path), "%s/aikm-compile.XXXXXX", dir);
         if (mkdtemp(f->path))
                 return 0;
         int r = -errno;
@@ -116,7 +120,7 @@ static int run_in(const BuildFolder *f, const char *const *argv, const char *out
 static int complain(const BuildFolder *f, const char *tool, int status, Error *e) {
         _cleanup_free_
         char *text = NULL;
-        char path[96];
+        char path[BUILD_PATH_MAX];
         size_t size;
         const char *line;
 

@@ -8,14 +8,15 @@
 
 #include "models/compiler/frame.h"
 
+#define BUILD_FOLDER_MAX 512
+#define BUILD_PATH_MAX 608 /* of a file in it, the name of a program being part of it */
+
 /* A folder of its own for what is on its way, removed with all in it. While there is one, signals
  * that end the program wait; what is run in it gets them. */
 typedef struct BuildFolder {
-        char path[64]; /* "": none */
-        sigset_t mask; /* as it was before */
+        char path[BUILD_FOLDER_MAX]; /* "": none */
+        sigset_t mask;               /* as it was before */
 } BuildFolder;
-
-#define BUILD_PATH_MAX 160 /* of a file in it, the name of a program being part of it */
 
 int build_folder_init(BuildFolder *f, Error *e);
 void build_folder_done(BuildFolder *f);

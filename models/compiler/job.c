@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 
 #include "models/packet-field.h"
@@ -190,7 +191,32 @@ static void set_options(Job *j, const CommandOptions *o) {
         j->compile.calibration = &j->calibration_rows;
 }
 
+#define HINT_SIZE 200
+
+/* The first number that no packet has: such rows are taken for others in the kernel, and say
+ * nothing of how well it decides. */
+static void find_impossible(const Job *j, char ret[HINT_SIZE]) {
+        const CalibrationRows *rows = &j->calibration_rows;
+
+        ret[0] = '\0';
+        if (!j->packet_ids)
+                return;
+        for (size_t i = 0; i < rows->n_rows * rows->n_fields; i++) {
+                size_t k = i % rows->n_fields;
+                uint32_t max = packet_field_table[j->spec->fields[k]].max;
+
+                if (rows->rows[i] <= max)
+                        continue;
+                snprintf(ret, HINT_SIZE,
+                         "; in row %zu to calibrate with %s is %" PRIu32
+                         ", of a packet it is at most %" PRIu32,
+                         i / rows->n_fields + 1, j->names[k], rows->rows[i], max);
+                return;
+        }
+}
+
 int job_compile(Job *j, const CommandOptions *o, Error *e) {
+        char hint[HINT_SIZE] = "";
         Error inner = ERROR_INIT;
         int r;
 
@@ -214,7 +240,10 @@ int job_compile(Job *j, const CommandOptions *o, Error *e) {
                 return r;
         set_options(j, o);
         r = compile_graph(j->model.graph, &j->compile, &j->program, &j->report, &inner);
-        return r < 0 ? error_set(e, r, "%s: %.400s", o->model, inner.text) : 0;
+        if (r >= 0)
+                return 0;
+        find_impossible(j, hint);
+        return error_set(e, r, "%s: %.400s%s", o->model, inner.text, hint);
 }
 
 /* ---- what came of it ---- */
