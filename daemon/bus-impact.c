@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* org.aikm1.Ledger.ListImpact: episodes of waiting, and whether acting helped. */
 #include <errno.h>
 
 #include "daemon/bus-method.h"

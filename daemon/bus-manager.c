@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* org.aikm1.Manager: how the daemon does, its mode, and trials. */
 #include <errno.h>
 #include <fcntl.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* org.aikm1.Policy: the configuration in force, and settings on top of it. */
 #include <errno.h>
 
 #include "daemon/bus-method.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* org.aikm1.Priors: what programs did in earlier runs. */
 #include <errno.h>
 
 #include "daemon/bus-method.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* org.aikm1.Processes: what is known of each process, and why it is dealt with as it is. */
 #include <errno.h>
 #include <sched.h>
 
