@@ -182,12 +182,12 @@ void emit_scaled(const Emit *e, const Scaling *s, const char *v) {
                 fprintf(e->f, ", %s)", emit_literal(s->low, text));
 }
 
-/* Not where the compiler likes: one of 4, 8, 16 or 32 bytes would go to a section of mergeable
- * constants, while the BTF says .rodata, at a place that another variable has; the kernel takes no
- * such BTF. */
+/* "used": its address counts as taken. Else one of 4, 8, 16 or 32 bytes would go to a section of
+ * mergeable constants, while the BTF says .rodata, at a place that another variable has (clang 14),
+ * or to a second .rodata (clang 19): the kernel takes no such BTF, bpftool links no such object. */
 void emit_table_begin(const Emit *e, const char *type, const char *name, size_t step, size_t n) {
-        fprintf(e->f, "static const %s %s_%s%zu[%zu] __attribute__((section(\".rodata\"))) = {",
-                type, e->p->name, name, step, n);
+        fprintf(e->f, "static const %s %s_%s%zu[%zu] __attribute__((used)) = {", type, e->p->name,
+                name, step, n);
 }
 
 void emit_table_u64(const Emit *e, const char *name, size_t step, const uint64_t *t, size_t n) {
