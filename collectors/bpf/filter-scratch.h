@@ -5,6 +5,7 @@
 /* What one packet's way through the filter needs besides the stack; of a size that depends on the
  * model, whose FILTER_… macros (filter-shell.h) have to be there. */
 
+#include "collectors/bpf/filter-fields.h"
 #include "collectors/bpf/filter-track.h"
 #include "models/packet-fields.h"
 
@@ -25,6 +26,7 @@ struct filter_scratch {
 	struct filter_prefix prefix;
 	__u32 raw[FILTER_FIELD_COUNT];
 	__s32 outputs[FILTER_OUTPUTS];
+	struct filter_host_view view;
 	__u32 meter_packets; /* not yet summed up for the kill switch */
 	__u32 meter_malicious;
 	__u64 now_ns;

@@ -32,7 +32,8 @@
 char LICENSE[] SEC("license") = "GPL";
 
 #define FILTER_LOCK_TRIES 64
-#define FILTER_METER_BATCH 16 /* what a CPU has for the kill switch is summed up at once */
+#define FILTER_VIEW_ON_STACK 24 /* fields of a source: of 28 on, clang 19 has no room */
+#define FILTER_METER_BATCH 16	/* what a CPU has for the kill switch is summed up at once */
 
 enum {
 #define X(id) || PACKET_SCOPE_OF_##id == PACKET_SCOPE_DESTINATION
@@ -40,6 +41,9 @@ enum {
 #undef X
 #define X(id) || PACKET_SCOPE_OF_##id == PACKET_SCOPE_FLOW
 	FILTER_USES_FLOWS = 0 FILTER_FIELDS(X),
+#undef X
+#define X(id) +(PACKET_SCOPE_OF_##id == PACKET_SCOPE_SOURCE)
+	FILTER_SOURCE_FIELDS = 0 FILTER_FIELDS(X),
 #undef X
 };
 
@@ -163,7 +167,10 @@ static __noinline struct filter_host *filter_track_source(struct filter_scratch 
 {
 	struct filter_host *h =
 		filter_find(&sources, &s->packet.source, (const void *)&filter_no_host);
-	struct filter_host_view view;
+	/* Of few fields, what is not asked for is not worked out; of many, it all does not fit the
+	 * stack. */
+	struct filter_host_view few,
+		*view = FILTER_SOURCE_FIELDS <= FILTER_VIEW_ON_STACK ? &few : &s->view;
 	struct filter_step step;
 	int held;
 
@@ -172,11 +179,11 @@ static __noinline struct filter_host *filter_track_source(struct filter_scratch 
 	filter_step(&s->packet, &s->packet.destination, &step);
 	held = filter_lock(&h->lock);
 	filter_host_update(h, &step, s->now_ns);
-	filter_host_view(h, s->now_ns, &view);
+	filter_host_view(h, s->now_ns, view);
 	filter_unlock(&h->lock, held);
 #define X(id)                                                                                      \
 	if (PACKET_SCOPE_OF_##id == PACKET_SCOPE_SOURCE)                                           \
-		s->raw[FILTER_INDEX_##id] = filter_field_source(PACKET_FIELD_##id, &view);
+		s->raw[FILTER_INDEX_##id] = filter_field_source(PACKET_FIELD_##id, view);
 	FILTER_FIELDS(X)
 #undef X
 	return h;
