@@ -101,7 +101,7 @@ TARGET static void NAME(exp_f64)(double *x, size_t n) {
 _inlined_ TARGET void NAME(pair)(const Tile *t, size_t at, const Block *a, Block *sums,
                                  const size_t rows) {
         const V *panel = (const V *)(t->panels + at / PANEL * t->stride) + at % PANEL / LANES;
-        V sum[2 * PANEL_ROWS];
+        V sum[2 * PANEL_ROWS] = {};
 
         for (size_t r = 0; r < rows; r++)
                 memcpy(sum + 2 * r, sums[r].f64 + at, 2 * sizeof(V));
