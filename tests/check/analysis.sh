@@ -17,6 +17,14 @@ print('\n'.join(sorted(seen)))
 PY
 )
 [ -n "${files[0]:-}" ] || { echo "analysis.sh: $build compiles nothing of $root" >&2; exit 1; }
+# Each release finds something else. These are the ones that the sources are kept clean under: Debian 12's.
+case ${3:-} in
+cppcheck) reference='Cppcheck 2\.10' told=$(cppcheck --version) ;;
+clang-tidy) reference='LLVM version 14\.' told=$(clang-tidy --version | grep version) ;;
+fanalyzer) reference='^12' told=$(gcc -dumpversion) ;;
+*) echo "analysis.sh: unknown tool ${3:-}" >&2; exit 2 ;;
+esac
+grep -q "$reference" <<<"${told:-}" || { echo "skipped: $3 is of ${told:-no release}, and what is judged by is that of Debian 12"; exit 77; }
 case $3 in
 cppcheck)
     cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr -j "$(nproc)" -I . -D_GNU_SOURCE -DHAVE_BPF=1 -DHAVE_TOP=1 \
@@ -56,10 +64,6 @@ with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
 print(f'{len(todo)} files analysed, {bad} with findings')
 sys.exit(1 if bad else 0)
 PY
-    ;;
-*)
-    echo "analysis.sh: unknown tool $3" >&2
-    exit 2
     ;;
 esac
 echo "$3: ${#files[@]} files, nothing found"

@@ -122,6 +122,29 @@ static void test_aggregates(_unused_ void **state) {
         }
 }
 
+/* More rows than are judged at once, with some over: each as it is alone. */
+static void test_many_rows(_unused_ void **state) {
+        static const double rows[4][2] = {{0, 1}, {0.5, 2}, {0, 2.5}, {0.75, 1.5}};
+        static const double sums[4][2] = {{2.25, -0.5}, {2, 8.5}, {-1, 8}, {4, 13}};
+        enum { N = 64 + 64 + 8 + 3 };
+        Attribute a[] = {MIXED_NODES, MIXED_VOTES};
+        double x[2 * N], expected[2 * N];
+        Result y;
+
+        for (size_t i = 0; i < N; i++) {
+                size_t which = (i * i + i / 5) % 4;
+
+                memcpy(x + 2 * i, rows[which], sizeof(rows[0]));
+                memcpy(expected + 2 * i, sums[which], sizeof(sums[0]));
+        }
+        for (size_t n = 1; n <= N; n += n < 20 ? 1 : 17) {
+                y = REGRESS(a, tensor_of(ELEMENT_F32, DIM((int64_t)n, 2), x));
+                assert_int_equal(y.r, 0);
+                assert_close(y.out[0], expected, 2 * n, 0);
+                result_done(&y);
+        }
+}
+
 /* A target that no leaf votes for is its base. */
 static void test_no_vote(_unused_ void **state) {
         Attribute a[] = {
@@ -700,7 +723,8 @@ int main(void) {
                 cmocka_unit_test(test_hostile),     cmocka_unit_test(test_lengths),
                 cmocka_unit_test(test_refused),     cmocka_unit_test(test_large),
                 cmocka_unit_test(test_depth),       cmocka_unit_test(test_random),
-                cmocka_unit_test(test_work),        cmocka_unit_test(test_in_graph),
+                cmocka_unit_test(test_many_rows),   cmocka_unit_test(test_work),
+                cmocka_unit_test(test_in_graph),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
