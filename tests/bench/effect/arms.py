@@ -11,6 +11,7 @@ import time
 from collections import namedtuple
 
 import ioprio
+import keeper
 import scene as scenes
 import slices
 from scene import HERE, Failed
@@ -100,6 +101,7 @@ def helper_begin(cell, command, environment=None):
     with open(cell.folder / "helper.log", "wb") as log:
         cell.helper = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command], env={**os.environ, **(environment or {})},
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    cell.keeper.tell("helper", f"{cell.helper.pid} {keeper.started(cell.helper.pid)}")
 
 
 def helper_end(cell):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A process that outlives the bench by a moment and puts back what it changed outside its scenes, however it ends: the autogroup sysctl,
-control groups, folders. The scenes' processes need no keeper: the kernel ends them with the bench."""
+control groups, folders; what helpers do at their end it awaits. The scenes' processes need no keeper: the kernel ends them with the bench."""
 import os
 import pathlib
 import signal
@@ -16,7 +16,23 @@ def put_back(what, value):
     elif what == "cgroup":
         remove_group(value)
     elif what == "folder":
-        scene.remove(value, seconds=60)  # a daemon may still be putting back
+        scene.remove(value, seconds=60)
+    elif what == "helper":
+        await_end(*value.split())
+
+
+def started(pid):
+    """When it did, in ticks as a text; nothing if it has ended."""
+    state, *fields = scene.read(f"/proc/{pid}/stat").rpartition(")")[2].split() or ["Z"]
+    return fields[18] if state != "Z" else ""
+
+
+def await_end(pid, start=""):
+    """A daemon may still be putting back, and would make its folder anew."""
+    for _ in range(1200):
+        if not start or started(pid) != start:
+            return
+        time.sleep(0.05)
 
 
 def remove_group(path):
