@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # For tests in a guest with aikmd installed: a server that waits for a CPU and hogs that take it, all in one scheduling group. A
-# policy gives their classes and low thresholds, and leaves what does not help as it is, so that what is predicted and how much CPU an
-# emulated machine gets do not matter.
+# policy gives classes and low thresholds, and leaves what does not help as it is, so that what is predicted, how long the test's own
+# shell waits and how much CPU an emulated machine gets do not matter.
 
 scene=()
 scene_demoted='0 19 19 19' scene_undone='0 0 0 0'
@@ -36,7 +36,8 @@ scene_policy() { # on_stop, interval
         "impact": {"undo": false, "floor_share": 0},
         "classes": {"batch": {"nice": 19}},
         "rules": [{"name": "hogs", "match": {"comm": "vm-hog"}, "class": "batch"},
-                  {"name": "server", "match": {"comm": "vm-server"}, "class": "server"}]
+                  {"name": "server", "match": {"comm": "vm-server"}, "class": "server"},
+                  {"name": "the test itself", "match": {"comm": "*"}, "class": "idle"}]
 }
 END
 }
