@@ -199,7 +199,7 @@ static void find_impossible(const Job *j, char ret[HINT_SIZE]) {
         const CalibrationRows *rows = &j->calibration_rows;
 
         ret[0] = '\0';
-        if (!j->packet_ids)
+        if (!j->spec || !j->packet_ids)
                 return;
         for (size_t i = 0; i < rows->n_rows * rows->n_fields; i++) {
                 size_t k = i % rows->n_fields;
