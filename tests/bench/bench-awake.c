@@ -9,6 +9,7 @@
 
 #include "daemon/pipeline.h"
 #include "models/manifest.h"
+#include "tests/bench/bench.h"
 
 #define PROCS ((size_t)1000)
 #define ROUNDS 41
@@ -25,12 +26,6 @@ typedef struct Bench {
 
 static double now_ms(void) {
         return (double)usec_now(CLOCK_MONOTONIC) / 1e3;
-}
-
-static int compare(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
 }
 
 static void advance(Bench *b, bool moving) {
@@ -128,7 +123,7 @@ static double measure_model(Model *model) {
                 if (round >= 0)
                         ms[round] = (now_ms() - before) / 10;
         }
-        qsort(ms, ROUNDS, sizeof(double), compare);
+        qsort(ms, ROUNDS, sizeof(double), bench_compare);
         return ms[ROUNDS / 2];
 }
 
@@ -158,7 +153,7 @@ int main(void) {
         for (int way = 0; way < _WAY_COUNT; way++) {
                 Bench *b = &benches[way];
 
-                qsort(b->ms, ROUNDS, sizeof(double), compare);
+                qsort(b->ms, ROUNDS, sizeof(double), bench_compare);
                 if (r >= 0)
                         printf("%-20s a tick without reading and acting %.3f ms, %zu put to the "
                                "model\n",

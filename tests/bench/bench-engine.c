@@ -7,6 +7,7 @@
 
 #include "models/engine.h"
 #include "models/feature.h"
+#include "tests/bench/bench.h"
 #include "util/time.h"
 
 #define ROWS ((size_t)1000)
@@ -72,19 +73,6 @@ static void run(Way way, Engine *wide, Engine *narrow) {
         }
 }
 
-static int compare(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
-}
-
-static double now(void) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
-
 static void fill(float *x, size_t n) {
         static uint32_t seed = 1;
 
@@ -113,15 +101,15 @@ int main(void) {
 
         for (int round = -1; round < ROUNDS; round++) /* the first only warms up */
                 for (int way = 0; way < _WAY_COUNT; way++) {
-                        double before = now();
+                        double before = bench_now_ns();
 
                         run((Way)way, wide, narrow);
                         if (round >= 0)
-                                ns[way][round] = (now() - before) / (double)ROWS;
+                                ns[way][round] = (bench_now_ns() - before) / (double)ROWS;
                 }
 
         for (int way = 0; way < _WAY_COUNT; way++)
-                qsort(ns[way], ROUNDS, sizeof(double), compare);
+                qsort(ns[way], ROUNDS, sizeof(double), bench_compare);
         printf("%d-%zu-%zu-%zu, median of %d rounds of %zu rows\n", FEATURE_COUNT, HIDDEN_1,
                HIDDEN_2, OUTPUTS, ROUNDS, ROWS);
         for (int way = 0; way < _WAY_COUNT; way++)

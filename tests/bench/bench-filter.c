@@ -30,6 +30,7 @@
 #include "collectors/filter-twin.h"
 #include "collectors/filter.h"
 #include "models/packets/pcap.h"
+#include "tests/bench/bench.h"
 #include "tests/harness/filter-net.h"
 #include "tests/harness/filter/bench.h"
 #include "tests/harness/filter/tree-10.h"
@@ -121,14 +122,8 @@ static size_t table_from_capture(Bench *b, const char *path) {
         return i;
 }
 
-static int compare(const void *a, const void *b) {
-        const double *x = a, *y = b;
-
-        return *x < *y ? -1 : *x > *y;
-}
-
 static double median(double *x) {
-        qsort(x, ROUNDS, sizeof(*x), compare);
+        qsort(x, ROUNDS, sizeof(*x), bench_compare);
         return x[ROUNDS / 2];
 }
 

@@ -12,6 +12,7 @@
 #include "models/import-onnx.h"
 #include "models/manifest.h"
 #include "models/operator.h"
+#include "tests/bench/bench.h"
 #include "tests/harness/onnx-write.h"
 #include "util/io.h"
 #include "util/time.h"
@@ -265,19 +266,6 @@ static void run_graph(const Graph *g) {
         }
 }
 
-static int compare(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
-}
-
-static double now(void) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
-
 int main(int argc, char *argv[]) {
         _cleanup_(graph_freep)
         Graph *filter = NULL;
@@ -305,7 +293,7 @@ int main(int argc, char *argv[]) {
         for (int round = -1; round < ROUNDS; round++) /* the first only warms up */
                 for (int arm = 0; arm < _ARM_COUNT; arm++) {
                         int repeats = arm == ARM_DEAREST ? 1 : REPEATS;
-                        double before = now();
+                        double before = bench_now_ns();
 
                         for (int i = 0; i < repeats; i++)
                                 if (models[arm])
@@ -313,13 +301,13 @@ int main(int argc, char *argv[]) {
                                 else if (filter)
                                         run_graph(filter);
                         if (round >= 0)
-                                ns[arm][round] = (now() - before) /
+                                ns[arm][round] = (bench_now_ns() - before) /
                                                  (double)(ROWS * (size_t)repeats);
                 }
 
         printf("median of %d rounds of %d x %zu rows\n", ROUNDS, REPEATS, ROWS);
         for (int arm = 0; arm < _ARM_COUNT; arm++)
-                qsort(ns[arm], ROUNDS, sizeof(double), compare);
+                qsort(ns[arm], ROUNDS, sizeof(double), bench_compare);
         for (int arm = 0; arm < _ARM_COUNT; arm++)
                 if (models[arm] || filter)
                         printf("%-24s %8.0f ns/row  %7.2f times darknet's\n", names[arm],

@@ -19,6 +19,7 @@
 #include "collectors/proc-status-parse.h"
 #include "daemon/pipeline.h"
 #include "models/manifest.h"
+#include "tests/bench/bench.h"
 #include "util/io.h"
 
 #define ROUNDS 9
@@ -66,12 +67,6 @@ static size_t read_proc(int proc_fd) {
         }
         closedir(d);
         return n;
-}
-
-static int compare(const void *a, const void *b) {
-        const double *x = a, *y = b;
-
-        return *x < *y ? -1 : *x > *y;
 }
 
 /* All that happens between two timers, save acting: read, features, network, contention, decisions.
@@ -133,9 +128,9 @@ static int measure(int root_fd, Collector *c, Pipeline *p, size_t n_children) {
                 n_plain = read_proc(proc_fd);
                 plain[i] = cpu_ms() - t;
         }
-        qsort(collector, ROUNDS, sizeof(double), compare);
-        qsort(ticks, ROUNDS, sizeof(double), compare);
-        qsort(plain, ROUNDS, sizeof(double), compare);
+        qsort(collector, ROUNDS, sizeof(double), bench_compare);
+        qsort(ticks, ROUNDS, sizeof(double), bench_compare);
+        qsort(plain, ROUNDS, sizeof(double), bench_compare);
         pipeline_get_status(p, &status);
         printf("%zu children: plain /proc %.2f ms for %zu processes (%.1f us each); look %.3f ms "
                "(%.2f us each), %.0f times cheaper; whole tick %.3f ms (%zu judged), %.0f times "
