@@ -57,11 +57,6 @@ nothing_left() {
     inventory >"$work/after"
     diff "$work/before" "$work/after" || fail "purge left (>) or took (<) this"
 }
-policy() { # on_stop
-    scene_policy "$1"
-    # Or dpkg, which is of this tree as well, would be a hog.
-    echo '{"rules": [{"name": "nothing else", "match": {"uid": 0}, "exempt": true}]}' >/etc/aikmd/policy.d/91-exempt.json
-}
 
 [ "$(nice)" = 0 ] || fail "runs at nice $(nice)"
 
@@ -87,7 +82,7 @@ install "$work/aikmd_9.1.deb"
 state disabled inactive
 
 step "an upgrade of a service that acts"
-policy restore
+scene_policy restore
 systemctl enable --now --quiet aikmd
 state enabled active
 scene_start
@@ -101,7 +96,7 @@ state enabled active
 until_nices "$scene_demoted"
 
 step "the ledger outlives an upgrade that keeps changes"
-policy keep
+scene_policy keep
 systemctl reload aikmd
 rebuild 9.3
 mark=$(date +%s)
@@ -133,7 +128,7 @@ nices_are "$scene_undone" || fail "nice values are $(nices) after the removal, n
 
 step "purge leaves nothing"
 scene_end
-rm /etc/aikmd/policy.d/9[01]-*.json # ours, not the package's
+rm /etc/aikmd/policy.d/90-scene.json # ours, not the package's
 remove -P aikmd aikmctl
 nothing_left
 
